@@ -1,0 +1,56 @@
+# Each target sets itself up in .venv. Another Python: make PYTHON=python3.12 test. More arguments: make demo ARGS="--port 8000".
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+
+.PHONY: help demo test test-all lint bench clean
+
+help:
+	@echo 'make demo      serve the page on http://127.0.0.1:7860'
+	@echo 'make test      the quick tests'
+	@echo 'make test-all  every test but the benchmarks'
+	@echo 'make lint      style and formatting'
+	@echo 'make bench     the benchmarks'
+	@echo 'make clean     remove .venv, caches and builds; data/ and runs/ stay'
+
+demo: .venv/.installed-use
+	$(BIN)/python -m demo $(ARGS)
+
+test: .venv/.installed-dev
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: .venv/.installed-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: .venv/.installed-dev
+	$(BIN)/python -m pytest -s tests/benchmarks $(ARGS)
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -path ./.git -prune -o -path ./data -prune -o -path ./runs -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { \
+	  echo "Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is $$(command -v $(PYTHON) >/dev/null && $(PYTHON) --version 2>&1 || echo not there). Name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+# pip says a line for each of its hundred packages; the large ones are enough to see that it moves. The stamp is touched
+# only if pip succeeds, since the status of a pipe is that of its last command.
+define install
+	@echo "Installing $< into .venv ($(1)) …"
+	@rm -f $@
+	@{ $(BIN)/python -m pip install --disable-pip-version-check -r $< && touch $@; } \
+	  | grep --line-buffered -oE '(Downloading|Using cached) [^ ]+ \([0-9.]+ [MG]B\)|Installing collected packages'; test -f $@
+endef
+
+.venv/.installed-use: requirements.txt | .venv/.made
+	$(call install,0.7 GB to download and 2.4 GB on disk)
+
+.venv/.installed-dev: requirements-dev.txt requirements.txt | .venv/.made
+	$(call install,1.0 GB to download and 3.2 GB on disk)
