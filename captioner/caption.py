@@ -1,0 +1,112 @@
+"""What a captioner answers: plain results that know no Keras."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from captioner.image import Source, map_to_picture, open_image
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Word:
+    """One word of a caption and where the network looked when it wrote it.
+
+    Attributes:
+        text: the word.
+        probability: P(word | words before, picture).
+        mask: float32 (rows, columns) on the attention grid, sums to 1.
+        alternatives: the five likeliest choices of that step, (word, probability), the likeliest first;
+            "<end>" means that the caption could have stopped there.
+        gate: mean of the gate beta, 0 to 1 (Xu et al. 2015, section 4.2.1); None where the model has none.
+        sentinel: weight on "no place", 0 to 1; None where the model has none.
+        heads: float32 (heads, rows, columns), whose mean is the mask; None where the model has one head.
+    """
+
+    text: str
+    probability: float
+    mask: np.ndarray
+    alternatives: tuple[tuple[str, float], ...] = ()
+    gate: float | None = None
+    sentinel: float | None = None
+    heads: np.ndarray | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "text": self.text,
+            "probability": self.probability,
+            "alternatives": [list(pair) for pair in self.alternatives],
+            "gate": self.gate,
+            "sentinel": self.sentinel,
+            "mask": self.mask.tolist(),
+            "heads": None if self.heads is None else self.heads.tolist(),
+        }
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Caption:
+    """A caption of one picture.
+
+    Attributes:
+        words: the words, each with its mask.
+        score: sum of log-probabilities, the end included, over (words + 1).
+        source: the picture as it was given; it is opened again when something is drawn.
+        size: (width, height) of the upright picture.
+        resize: how the network's square was made of it, as in `EncoderConfig`.
+    """
+
+    words: tuple[Word, ...]
+    score: float
+    source: Source = dataclasses.field(repr=False)
+    size: tuple[int, int]
+    resize: str = "squash"
+
+    @property
+    def text(self) -> str:
+        """The words, lower case, without punctuation, as the model was trained."""
+        return " ".join(word.text for word in self.words)
+
+    @property
+    def sentence(self) -> str:
+        """The text with a capital and a full stop, for alt text."""
+        return f"{self.text[:1].upper()}{self.text[1:]}." if self.words else ""
+
+    @functools.cached_property
+    def peak(self) -> float:
+        """The largest mask value of the caption: the one scale that all its words are drawn on."""
+        return max((float(word.mask.max()) for word in self.words), default=1.0)
+
+    def image(self) -> Image.Image:
+        """The picture, upright, RGB, opened anew."""
+        return open_image(self.source)
+
+    def heatmap(self, index: int) -> np.ndarray:
+        """Mask of word `index` in the picture's own upright geometry: float32 (height, width), the mask's values."""
+        return map_to_picture(self.words[index].mask, self.size, self.resize)
+
+    def draw(self, index: int) -> Image.Image:
+        """The heatmap of word `index` over the picture, on the scale all words of the caption share."""
+        from captioner import drawing
+
+        return drawing.overlay(self.image(), self.heatmap(index), self.peak)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: text, score, size and every word with its mask."""
+        return {
+            "text": self.text,
+            "sentence": self.sentence,
+            "score": self.score,
+            "size": list(self.size),
+            "resize": self.resize,
+            "words": [word.to_dict() for word in self.words],
+        }
+
+    def _repr_html_(self) -> str:
+        from captioner import drawing
+
+        return drawing.html(self)

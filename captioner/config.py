@@ -1,0 +1,134 @@
+"""Validated descriptions: how a model is built (`ModelConfig`) and how a caption is searched (`DecodingOptions`).
+
+Unknown keys are refused and the nearest known one is named. Nothing here knows Keras.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Literal, Self
+
+import pydantic
+
+from captioner.errors import ConfigError
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"known keys are {', '.join(known)}"
+
+
+def _explain(error: pydantic.ValidationError, model: type[pydantic.BaseModel]) -> str:
+    """The first problem of a pydantic error, in one line."""
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"]) or model.__name__
+    if problem["type"] == "extra_forbidden":
+        parent: Any = model
+        for part in problem["loc"][:-1]:
+            parent = parent.model_fields[part].annotation
+        return f"{where} is not a known key: {_nearest(str(problem['loc'][-1]), list(parent.model_fields))}"
+    if problem["type"] == "missing":
+        return f"{where} is missing"
+    return f"{where}: {problem['msg'].removeprefix('Value error, ')}. Received: {problem['input']!r}"
+
+
+class Config(pydantic.BaseModel):
+    """Base of all descriptions: immutable, strict about keys, errors in one line."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def parse(cls, values: dict[str, Any]) -> Self:
+        """Build from plain values.
+
+        Raises:
+            ConfigError: a key is unknown or a value out of range.
+        """
+        try:
+            return cls.model_validate(values)
+        except pydantic.ValidationError as error:
+            raise ConfigError(_explain(error, cls)) from None
+
+
+class EncoderConfig(Config):
+    """A CNN of `keras.applications`, tapped at named layers.
+
+    Attributes:
+        architecture: name of a class in `keras.applications`, such as "EfficientNetB4".
+        layers: layers whose outputs are concatenated along channels; all must have the same grid.
+        image_size: side in pixels of the square the network sees.
+        resize: "squash" keeps the whole picture and loses its aspect ratio; "crop" takes the central square;
+            "pad" puts the whole picture on a black square.
+        options: further arguments of the architecture, such as {"alpha": 0.35}.
+    """
+
+    architecture: str
+    layers: tuple[str, ...] = pydantic.Field(min_length=1)
+    image_size: int = pydantic.Field(224, ge=32, le=1024)
+    resize: Literal["squash", "crop", "pad"] = "squash"
+    options: dict[str, float | int | str | bool] = {}
+
+
+class AttentionConfig(Config):
+    """The attention mechanism: a name in the registry of `captioner.attention`, and its width."""
+
+    kind: str = "additive"
+    units: int = pydantic.Field(512, ge=1, le=4096)
+
+
+class DecoderConfig(Config):
+    """The LSTM decoder of Xu et al. 2015.
+
+    Attributes:
+        embedding_size: m, length of a word vector.
+        lstm_units: n, length of the hidden state.
+        gate: "scalar" is the paper's beta (section 4.2.1); "vector" has one beta for each channel; "none".
+        tie_embeddings: the output matrix L_o is the transposed word embedding E, which saves its weights.
+        max_words: longest caption the model writes unless told otherwise.
+    """
+
+    embedding_size: int = pydantic.Field(300, ge=1, le=4096)
+    lstm_units: int = pydantic.Field(512, ge=1, le=4096)
+    gate: Literal["scalar", "vector", "none"] = "scalar"
+    tie_embeddings: bool = False
+    max_words: int = pydantic.Field(20, ge=1, le=100)
+
+
+class ModelConfig(Config):
+    """Everything needed to build the network of a model folder; its vocabulary and weights lie beside it."""
+
+    encoder: EncoderConfig
+    attention: AttentionConfig = AttentionConfig()
+    decoder: DecoderConfig = DecoderConfig()
+
+
+class DecodingOptions(Config):
+    """How a caption is searched for.
+
+    Attributes:
+        strategy: "beam", or "greedy", which is a beam of one.
+        beam_width: hypotheses kept open at each step.
+        count: how many captions to return, best first; at most `beam_width`.
+        min_words, max_words: shortest and longest caption; max_words None means the model's own.
+        length_penalty: alpha of Wu et al. 2016, equation 14; it ranks hypotheses and leaves `score` alone.
+    """
+
+    strategy: Literal["beam", "greedy"] = "beam"
+    beam_width: int = pydantic.Field(5, ge=1, le=20)
+    count: int = pydantic.Field(1, ge=1, le=20)
+    min_words: int = pydantic.Field(1, ge=0, le=100)
+    max_words: int | None = pydantic.Field(None, ge=1, le=100)
+    length_penalty: float = pydantic.Field(0.6, ge=0.0, le=5.0)
+
+    @pydantic.model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.max_words is not None and self.min_words > self.max_words:
+            raise ValueError(f"min_words {self.min_words} is more than max_words {self.max_words}")
+        if self.count > self.width:
+            raise ValueError(f"count {self.count} is more than the {self.width} hypotheses the search keeps")
+        return self
+
+    @property
+    def width(self) -> int:
+        """Hypotheses the search really keeps."""
+        return 1 if self.strategy == "greedy" else self.beam_width

@@ -1,0 +1,38 @@
+"""Load Keras without the lines that TensorFlow prints on stderr whatever its environment variables say."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def no_framework_noise() -> Iterator[None]:
+    """Send file descriptor 2 nowhere for a while; what Python code of ours raises is not touched."""
+    try:
+        sys.stderr.flush()
+        kept = os.dup(2)
+    except (OSError, AttributeError, ValueError):  # no stderr to silence
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def load_keras() -> None:
+    """Import Keras and its backend silently and start the backend's device, which talks as well."""
+    if "keras" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with no_framework_noise():
+        import keras
+
+        keras.ops.zeros(())

@@ -1,0 +1,85 @@
+"""Words to ids and back. One text file, one word a line; the four special entries come first."""
+
+from __future__ import annotations
+
+import collections
+import pathlib
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from captioner.errors import ModelError
+
+PAD, START, END, UNKNOWN = range(4)
+SPECIAL = ("<pad>", "<start>", "<end>", "<unk>")
+_PUNCTUATION = re.compile(r"[\W_]+")
+
+
+def split_words(text: str) -> list[str]:
+    """Lower-case words of a text, without punctuation: "A man's T-shirt ." gives ["a", "mans", "tshirt"].
+
+    This is the one rule for training, scoring and evaluation. Punctuation inside a word is dropped and the word
+    stays one, so that word i of a caption is still the i-th word of the original that is more than punctuation.
+    """
+    words = (_PUNCTUATION.sub("", word) for word in unicodedata.normalize("NFKC", text).lower().split())
+    return [word for word in words if word]
+
+
+class Vocabulary:
+    """An ordered list of words; a word's id is its place in the list.
+
+    Args:
+        words: all entries, the four of `SPECIAL` first.
+
+    Raises:
+        ModelError: entries are missing, repeated or not single words.
+    """
+
+    def __init__(self, words: Sequence[str]):
+        self.words = list(words)
+        if tuple(self.words[:4]) != SPECIAL:
+            raise ModelError(f"a vocabulary starts with {', '.join(SPECIAL)}. Received: {self.words[:4]}")
+        self._ids = {word: i for i, word in enumerate(self.words)}
+        if len(self._ids) != len(self.words):
+            twice = next(word for word, n in collections.Counter(self.words).items() if n > 1)
+            raise ModelError(f"vocabulary holds '{twice}' more than once; each word may stand on one line only")
+        wrong = next((word for word in self.words[4:] if not word or word.split() != [word]), None)
+        if wrong is not None:
+            raise ModelError(f"vocabulary line {self.words.index(wrong) + 1} is not a single word. Received: {wrong!r}")
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._ids
+
+    @classmethod
+    def count(cls, captions: Iterable[str], min_count: int = 5) -> Vocabulary:
+        """Words that occur at least `min_count` times, the commonest first. Give it training captions only."""
+        counts = collections.Counter(word for text in captions for word in split_words(text))
+        kept = sorted((word for word, n in counts.items() if n >= min_count), key=lambda word: (-counts[word], word))
+        return cls([*SPECIAL, *kept])
+
+    def encode(self, words: Iterable[str]) -> list[int]:
+        """Ids of words; a word that is not here becomes `UNKNOWN`. Neither start nor end is added."""
+        return [self._ids.get(word, UNKNOWN) for word in words]
+
+    def decode(self, ids: Iterable[int]) -> list[str]:
+        """Words of ids."""
+        return [self.words[int(i)] for i in ids]
+
+    def save(self, path: str | pathlib.Path) -> None:
+        """Write one word a line, UTF-8."""
+        pathlib.Path(path).write_text("\n".join(self.words) + "\n", encoding="utf-8", newline="\n")
+
+    @classmethod
+    def load(cls, path: str | pathlib.Path) -> Vocabulary:
+        """Read what `save` wrote.
+
+        Raises:
+            ModelError: the file is missing or no vocabulary.
+        """
+        try:
+            return cls(pathlib.Path(path).read_text(encoding="utf-8").removesuffix("\n").split("\n"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelError(f"cannot read the vocabulary {path}: {error}") from None
