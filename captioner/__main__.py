@@ -1,0 +1,108 @@
+"""python -m captioner PHOTO…: captions on stdout, one line each for what could not be read on stderr."""
+
+from __future__ import annotations
+
+import csv
+import enum
+import json
+import pathlib
+import sys
+from typing import Annotated
+
+import typer
+
+from captioner.errors import CaptionerError
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+class Format(enum.StrEnum):
+    text = "text"
+    json = "json"
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+@app.command()
+def caption(
+    photos: Annotated[list[pathlib.Path], typer.Argument(help="Pictures to caption.", show_default=False)],
+    model: Annotated[str, typer.Option(help="Model folder.")] = "models/flickr8k",
+    beam_width: Annotated[int, typer.Option(help="Hypotheses kept open, 1 to 20.")] = 5,
+    format: Annotated[Format, typer.Option(help="How captions are written.")] = Format.text,
+    masks: Annotated[
+        pathlib.Path | None, typer.Option(help="Folder for a picture of every word's mask.", show_default=False)
+    ] = None,
+    debug: Annotated[bool, typer.Option(help="Show the whole story of an error.")] = False,
+) -> None:
+    """Caption photos.
+
+    Exit status 0: every picture has a caption; 1: some could not be read, the rest is done; 2: wrong usage.
+    """
+    try:
+        failed = _run(photos, model, beam_width, format, masks)
+    except CaptionerError as error:
+        if debug:
+            raise
+        print(f"captioner: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    raise typer.Exit(1 if failed else 0)
+
+
+def _run(photos, model, beam_width, format, masks) -> int:
+    from captioner.captioner import Captioner
+
+    captioner = Captioner.from_pretrained(model)
+    write = _Writer(format)
+    failed = 0
+    stems: dict[str, int] = {}
+    for photo, answer in zip(photos, captioner.captions(photos, beam_width=beam_width), strict=True):
+        if isinstance(answer, CaptionerError):
+            failed += 1
+            print(f"captioner: {answer}", file=sys.stderr)
+            continue
+        write.row(photo, answer)
+        if masks:
+            _save_masks(answer, masks, photo.stem, stems)
+    write.close()
+    return failed
+
+
+def _save_masks(caption, folder: pathlib.Path, stem: str, stems: dict[str, int]) -> None:
+    from captioner import drawing
+
+    stems[stem] = stems.get(stem, 0) + 1
+    folder.mkdir(parents=True, exist_ok=True)
+    drawing.save_masks(caption, folder, stem if stems[stem] == 1 else f"{stem}-{stems[stem]}")
+
+
+class _Writer:
+    """Captions on stdout in one of the formats."""
+
+    def __init__(self, format: Format):
+        self.format, self.rows = format, []
+        if format is Format.csv:
+            self.csv = csv.writer(sys.stdout, lineterminator="\n")
+            self.csv.writerow(["image", "caption", "score"])
+
+    def row(self, photo: pathlib.Path, caption) -> None:
+        if self.format is Format.text:
+            print(f"{photo}\t{caption.text}", flush=True)
+        elif self.format is Format.csv:
+            self.csv.writerow([str(photo), caption.text, f"{caption.score:.4f}"])
+        elif self.format is Format.jsonl:
+            print(json.dumps({"image": str(photo), **caption.to_dict()}), flush=True)
+        else:
+            self.rows.append({"image": str(photo), **caption.to_dict()})
+
+    def close(self) -> None:
+        if self.format is Format.json:
+            print(json.dumps(self.rows, indent=1))
+
+
+def main() -> None:
+    """The `captioner` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""Draw masks over pictures: overlays, contact sheets, HTML for notebooks. Pillow only."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html as markup
+import io
+import math
+import os
+import pathlib
+import re
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from captioner.caption import Caption
+from captioner.errors import ConfigError
+from captioner.image import map_to_picture
+
+# Inferno of matplotlib (van der Walt and Smith, CC0) in steps of 1/8: its lightness grows evenly, also for colour-blind
+# eyes and in print, so that brighter always means more attention.
+INFERNO = (
+    (0, 0, 4),
+    (31, 12, 72),
+    (85, 15, 109),
+    (136, 34, 106),
+    (186, 54, 85),
+    (227, 89, 51),
+    (249, 140, 10),
+    (249, 201, 50),
+    (252, 255, 164),
+)
+THUMBNAIL = 256
+LABEL = 110
+SAVED_SIDE = 1024
+
+INK, GREY, PAPER = "#1a1a1e", "#6b6b76", "#ffffff"
+MARGIN, GAP = 20, 14
+
+
+@functools.lru_cache(maxsize=8)
+def colour_table(strength: float = 0.75) -> np.ndarray:
+    """Colours of an overlay from no attention (row 0) to the peak (row 255).
+
+    What was not looked at is darkened, what was looked at is tinted, and the photo shows through both.
+
+    Args:
+        strength: 0 leaves the photo as it is, 1 is the strongest overlay.
+
+    Returns:
+        uint8 (256, 4): red, green, blue, alpha; not premultiplied.
+    """
+    level = np.linspace(0, 1, 256)
+    anchors = np.asarray(INFERNO, np.float64)
+    colours = np.stack([np.interp(level, np.linspace(0, 1, len(anchors)), channel) for channel in anchors.T], axis=1)
+    shade = 0.8 * strength * (1 - level)
+    tint = 0.65 * strength * level
+    alpha = 1 - (1 - shade) * (1 - tint)
+    # One layer that has the effect of two: black laid on first, the tint on top of it.
+    colours *= (tint / np.maximum(alpha, 1e-9))[:, None]
+    return np.concatenate([colours, alpha[:, None] * 255], axis=1).round().astype(np.uint8)
+
+
+def overlay(picture: Image.Image, heatmap: np.ndarray, peak: float, strength: float = 0.75) -> Image.Image:
+    """Lay a heatmap over a picture.
+
+    Args:
+        picture: RGB, of the size of the heatmap.
+        heatmap: float32 (height, width), 0 or more, as `Caption.heatmap` returns it.
+        peak: the value that gets the brightest colour. Give all words of a caption the same one, `Caption.peak`:
+            stretching each to full contrast would make a network that looks nowhere look sharp.
+        strength: 0 leaves the photo as it is, 1 is the strongest overlay.
+
+    Returns:
+        RGB picture of the same size.
+
+    Raises:
+        ValueError: the sizes differ or the peak is not above zero.
+    """
+    if heatmap.shape != (picture.height, picture.width):
+        raise ValueError(
+            f"a picture of {picture.width}x{picture.height} needs a heatmap of that size. Received: {heatmap.shape}"
+        )
+    if not peak > 0:
+        raise ValueError(f"peak must be above zero. Received: {peak}")
+    levels = Image.fromarray(np.clip(heatmap * (255.0 / peak), 0, 255).round().astype(np.uint8))
+    table = colour_table(strength)
+    colours = levels.copy()
+    colours.putpalette(table[:, :3].tobytes())
+    return Image.composite(colours.convert("RGB"), picture.convert("RGB"), levels.point(table[:, 3].tolist()))
+
+
+def contact_sheet(caption: Caption, columns: int | None = None) -> Image.Image:
+    """The photo and every word with its overlay on one sheet, the caption above and the colour scale below.
+
+    Args:
+        caption: what to draw; all its words share one scale.
+        columns: pictures in a row; None chooses a sheet that is a little wider than high.
+
+    Returns:
+        RGB picture; each thumbnail is at most 256 pixels long, whatever the size of the photo.
+    """
+    photo, overlays = _thumbnails(caption, THUMBNAIL)
+    cells = [(photo, "", ""), *((picture, word.text, _percent(word.probability)) for picture, word in overlays)]
+    width, height = max(photo.width, LABEL), photo.height
+    columns = max(1, min(columns or _columns(len(cells), width / height), len(cells)))
+    inner = columns * (width + GAP) - GAP
+    title = _wrap(caption.sentence or "(no words)", _font(22), inner)
+    top = MARGIN + 30 * len(title) + 8
+    rows = math.ceil(len(cells) / columns)
+    step = height + 48 + GAP
+    sheet = Image.new("RGB", (inner + 2 * MARGIN, top + rows * step + 16 + MARGIN), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for line, text in enumerate(title):
+        draw.text((MARGIN, MARGIN + 30 * line), text, INK, _font(22))
+    for index, cell in enumerate(cells):
+        row, column = divmod(index, columns)
+        _draw_cell(sheet, draw, (MARGIN + column * (width + GAP), top + row * step), cell)
+    _draw_scale(sheet, draw, (MARGIN, top + rows * step), inner, caption.peak)
+    return sheet
+
+
+def html(caption: Caption) -> str:
+    """Words and masks as one piece of HTML with its pictures inside, for notebooks. Text is escaped."""
+    photo, overlays = _thumbnails(caption, 192)
+    figures = [_figure(photo, caption.sentence, "", "")]
+    for picture, word in overlays:
+        figures.append(
+            _figure(picture, f"where the network looked for {word.text}", word.text, _percent(word.probability))
+        )
+    return (
+        '<div style="font-family:system-ui,sans-serif">'
+        f'<p style="font-size:1.15em;margin:0 0 .6em">{markup.escape(caption.sentence)}</p>'
+        f'<div style="display:flex;flex-wrap:wrap;gap:12px">{"".join(figures)}</div></div>'
+    )
+
+
+def save_masks(caption: Caption, folder: str | os.PathLike, stem: str) -> list[pathlib.Path]:
+    """Write `folder/stem.png`, the contact sheet, and `folder/stem/NN_word.png` for every word, NN being its index.
+
+    The overlays are at most 1024 pixels long. Overlays of an earlier caption in `folder/stem` are removed.
+
+    Args:
+        caption: what to draw.
+        folder: where to write; made if it does not exist.
+        stem: name of the picture without its suffix.
+
+    Returns:
+        The files written, the contact sheet first.
+
+    Raises:
+        ConfigError: the contact sheet would replace the picture itself.
+        OSError: the folder cannot be written.
+    """
+    folder = pathlib.Path(folder)
+    sheet, words = folder / f"{stem}.png", folder / stem
+    if isinstance(caption.source, (str, os.PathLike)) and sheet.resolve() == pathlib.Path(caption.source).resolve():
+        raise ConfigError(f"{sheet} is the picture itself; choose another folder for the masks")
+    words.mkdir(parents=True, exist_ok=True)
+    for old in words.glob("[0-9][0-9]_*.png"):
+        old.unlink()
+    contact_sheet(caption).save(sheet)
+    files = [sheet]
+    for index, (picture, word) in enumerate(_thumbnails(caption, SAVED_SIDE)[1]):
+        name = re.sub(r"[^\w-]+", "_", word.text)[:40].strip("_") or "word"
+        files.append(words / f"{index:02d}_{name}.png")
+        picture.save(files[-1])
+    return files
+
+
+def _thumbnails(caption: Caption, side: int):
+    """The photo, at most `side` pixels long, and a generator of (overlay, word)."""
+    photo = caption.image()
+    photo.thumbnail((side, side))
+    overlays = (
+        (overlay(photo, map_to_picture(word.mask, photo.size, caption.resize), caption.peak), word)
+        for word in caption.words
+    )
+    return photo, overlays
+
+
+def _columns(cells: int, ratio: float) -> int:
+    """Columns of a sheet a little wider than high whose last row is as full as can be."""
+    columns = math.ceil(math.sqrt(1.4 * cells / ratio))
+    return math.ceil(cells / math.ceil(cells / columns))
+
+
+def _percent(probability: float) -> str:
+    return f"{100 * probability:.0f} %" if probability >= 0.01 else "< 1 %"
+
+
+@functools.lru_cache(maxsize=8)
+def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size=size)
+
+
+def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """Lines of whole words that fit the width; a word longer than a line is shortened."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] = f"{lines[-1]} {word}"
+        else:
+            lines.append(_shorten(word, font, width))
+    return lines
+
+
+def _shorten(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f"{text}…") > width:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def _draw_cell(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], cell) -> None:
+    picture, text, probability = cell
+    left, top = corner
+    sheet.paste(picture, corner)
+    draw.text((left, top + picture.height + 5), _shorten(text, _font(18), max(picture.width, LABEL)), INK, _font(18))
+    draw.text((left, top + picture.height + 28), probability, GREY, _font(13))
+
+
+def _draw_scale(
+    sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], width: int, peak: float
+) -> None:
+    """The colours over middle grey, and which share of the attention the brightest one stands for."""
+    left, top = corner
+    bar = Image.new("RGB", (min(128, width // 2), 12), "#808080")
+    ramp = np.broadcast_to(np.linspace(0, 1, bar.width, dtype=np.float32), (bar.height, bar.width))
+    sheet.paste(overlay(bar, ramp, 1.0), (left, top + 1))
+    label = f"0 to {100 * peak:.0f} % of a word's attention in one cell"
+    draw.text((left + bar.width + 10, top - 1), _shorten(label, _font(13), width - bar.width - 10), GREY, _font(13))
+
+
+def _figure(picture: Image.Image, alt: str, text: str, probability: str) -> str:
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=85)
+    source = base64.b64encode(data.getvalue()).decode("ascii")
+    return (
+        '<figure style="margin:0">'
+        f'<img src="data:image/jpeg;base64,{source}" alt="{markup.escape(alt)}" '
+        'style="display:block;border-radius:6px">'
+        f'<figcaption style="padding-top:4px">{markup.escape(text)} '
+        f'<span style="opacity:.6;font-size:.85em">{probability}</span></figcaption></figure>'
+    )
