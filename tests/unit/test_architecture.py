@@ -1,0 +1,225 @@
+"""The arrows of the house: who may know whom. Imports are read from the source, wherever in a file they stand."""
+
+from __future__ import annotations
+
+import ast
+import collections
+import itertools
+import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from captioner import _HOMES as LAZY_NAMES
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+MAX_LINES = 400
+
+STRANGERS = {
+    "captioner": {"training", "demo", "tests"},
+    "training": {"demo", "tests"},
+    "demo": {"training", "tests"},
+}
+PLAIN = ("errors", "config", "image", "vocabulary", "caption", "drawing")
+LAYERS = (
+    PLAIN,
+    ("encoder", "attention"),
+    ("decoder",),
+    ("model",),
+    ("decoding",),
+    ("store",),
+    ("export",),
+    ("captioner",),
+    ("__main__",),
+)
+RANKS = {f"captioner.{name}": rank for rank, names in enumerate(LAYERS) for name in names}
+BACKENDS = {"tensorflow", "jax", "jaxlib", "torch"}
+BACKEND_HOMES = ("captioner.export", "captioner.runtimes", "captioner.quiet")
+
+
+class Import(NamedTuple):
+    source: str  # the module that imports
+    place: str  # its file and line
+    target: str  # what it imports: a module of the house, or the name of a package
+
+
+class House:
+    """The modules of a checkout and what each of them imports."""
+
+    def __init__(self, root: pathlib.Path = ROOT):
+        self.root = root
+        paths = [path for package in STRANGERS for path in sorted((root / package).rglob("*.py"))]
+        self.files = {_dotted(path.relative_to(root)): path for path in paths}
+        self.imports = {module: list(self._read(module)) for module in self.files}
+
+    def _read(self, module: str) -> Iterator[Import]:
+        path = self.files[module]
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+            place = f"{path.relative_to(self.root).as_posix()}:{getattr(node, 'lineno', 0)}"
+            for name in _names(node, package):
+                yield Import(module, place, self._resolve(name))
+
+    def _resolve(self, name: str) -> str:
+        """The module of the house that a dotted name leads to; the top package where it leads outside."""
+        package, _, attribute = name.partition(".")
+        if package == "captioner" and attribute in LAZY_NAMES:
+            return LAZY_NAMES[attribute]
+        while name not in self.files and "." in name:
+            name = name.rpartition(".")[0]
+        return name
+
+    def reach(self, module: str) -> dict[str, list[Import]]:
+        """Every module and package that comes with `module`, each with the imports that lead to it."""
+        chains: dict[str, list[Import]] = {module: []}
+        queue = collections.deque([module])
+        while queue:
+            for step in self.imports.get(source := queue.popleft(), ()):
+                for target in _with_parents(step.target):
+                    if target not in chains:
+                        chains[target] = [*chains[source], step]
+                        queue.append(target)
+        return chains
+
+    def plain_faults(self) -> Iterator[str]:
+        """Plain modules, and runtimes that do without Keras, that bring Keras or a backend along."""
+        plain = [f"captioner.{name}" for name in PLAIN]
+        plain += [module for module in self.files if module.startswith("captioner.runtimes.onnx")]
+        for module in plain:
+            for target, steps in self.reach(module).items():
+                if target in {"keras", *BACKENDS}:
+                    yield f"{_chain(steps)}: {module} may not bring {target} along"
+
+    def layer_faults(self) -> Iterator[str]:
+        """Modules that know one of a later layer or a neighbour in their own, themselves or by way of others."""
+        for module in self.files:
+            own = _home(module)
+            for target, steps in self.reach(module).items():
+                home = _home(target)
+                if own in RANKS and home in RANKS and home != own and not self._may_know(own, home):
+                    yield f"{_chain(steps)}: {module} may not know {target}"
+
+    @staticmethod
+    def _may_know(module: str, target: str) -> bool:
+        return RANKS[target] < RANKS[module] or RANKS[target] == RANKS[module] == 0
+
+    def stranger_faults(self) -> Iterator[str]:
+        """Packages that know one they must not."""
+        for step in self._steps():
+            package = step.source.partition(".")[0]
+            if step.target.partition(".")[0] in STRANGERS[package]:
+                yield f"{step.place}: {package} may not know {step.target}"
+
+    def backend_faults(self) -> Iterator[str]:
+        """Code bound to one backend outside its homes."""
+        for step in self._steps():
+            if step.target in BACKENDS and _home(step.source) not in BACKEND_HOMES:
+                yield f"{step.place}: imports {step.target}; use keras.ops or move it to {' or '.join(BACKEND_HOMES)}"
+
+    def _steps(self) -> Iterator[Import]:
+        return itertools.chain.from_iterable(self.imports.values())
+
+
+def _dotted(path: pathlib.PurePath) -> str:
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _home(module: str) -> str:
+    """captioner.attention.additive lives in captioner.attention."""
+    return ".".join(module.split(".")[:2])
+
+
+def _with_parents(module: str) -> list[str]:
+    parts = module.split(".")
+    return [".".join(parts[: end + 1]) for end in range(len(parts))]
+
+
+def _chain(steps: list[Import]) -> str:
+    return " -> ".join(step.place for step in steps)
+
+
+def _names(node: ast.AST, package: str) -> Iterator[str]:
+    """The dotted names that a node of the syntax tree imports."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        above = package.split(".")[: -node.level + 1 or None] if node.level else []
+        base = ".".join([*above, *([node.module] if node.module else [])])
+        yield from (f"{base}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
+        if called in ("import_module", "__import__") and isinstance(node.args[0].value, str):
+            yield node.args[0].value
+
+
+@pytest.fixture(scope="module")
+def house() -> House:
+    return House()
+
+
+@pytest.mark.parametrize("rule", ["plain_faults", "layer_faults", "stranger_faults", "backend_faults"])
+def test_arrows_point_one_way(house, rule):
+    faults = list(getattr(house, rule)())
+    assert not faults, "\n".join(["", *faults])
+
+
+def test_modules_of_the_plan_exist(house):
+    later = {"captioner.export"}
+    missing = sorted(RANKS.keys() - house.files.keys() - later)
+    assert not missing, f"{', '.join(missing)}: named in this test and not there; if it was renamed, rename it here"
+
+
+def test_files_are_short():
+    paths = [path for folder in (*STRANGERS, "tests", "docs") for path in (ROOT / folder).rglob("*.py")]
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
+    long = [f"{path.relative_to(ROOT)}: {lines} lines" for path, lines in lengths.items() if lines > MAX_LINES]
+    assert not long, "\n".join(["", *long, f"a file of more than {MAX_LINES} lines is two files"])
+
+
+@pytest.mark.parametrize("modules", [["captioner"], ["captioner", *(f"captioner.{name}" for name in PLAIN)]])
+def test_light_import(modules):
+    heavy = sorted(BACKENDS | {"keras"})
+    code = f"import sys, {', '.join(modules)}; print(*[name for name in {heavy} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == [], f"importing {', '.join(modules)} loads {result.stdout.strip()}"
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "rule", "fault"),
+    [
+        ("captioner/image.py", "import numpy\ndef f():\n    import keras.ops", "plain_faults", "image.py:3"),
+        ("captioner/image.py", "from captioner import Captioner", "plain_faults", "-> captioner/captioner.py:1"),
+        ("captioner/image.py", "from .helper import f", "plain_faults", "image.py:1 -> captioner/helper.py:1"),
+        ("captioner/model.py", "from . import store", "layer_faults", "model.py:1"),
+        ("captioner/encoder.py", "import captioner.attention.additive", "layer_faults", "encoder.py:1"),
+        ("captioner/attention/additive.py", "from ..decoder import Decoder", "layer_faults", "additive.py:1"),
+        ("captioner/store.py", "from training import losses", "stranger_faults", "store.py:1"),
+        ("demo/app.py", "import importlib\nimportlib.import_module('training.train')", "stranger_faults", "app.py:2"),
+        ("captioner/decoding.py", "if True:\n    from tensorflow import function", "backend_faults", "decoding.py:2"),
+        ("captioner/model.py", "from captioner.decoder import Decoder", "layer_faults", None),
+        ("captioner/runtimes/saved.py", "import tensorflow", "backend_faults", None),
+        ("captioner/exporter.py", "import tensorflow", "backend_faults", "exporter.py:1"),
+    ],
+)
+def test_a_planted_fault_is_named(tmp_path, file, code, rule, fault):
+    sources = {
+        "captioner/captioner.py": "import keras",
+        "captioner/helper.py": "from keras import ops",
+        "captioner/attention/__init__.py": "",
+        "captioner/attention/additive.py": "import keras",
+        "captioner/decoder.py": "import keras",
+        "captioner/store.py": "import keras",
+        "training/train.py": "",
+        file: code,
+    }
+    for name, text in sources.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    faults = list(getattr(House(tmp_path), rule)())
+    assert bool(faults) == bool(fault), faults
+    assert fault is None or any(fault in line for line in faults), faults

@@ -1,0 +1,1 @@
+"""Turns pictures with captions into a model folder."""

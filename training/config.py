@@ -1,0 +1,118 @@
+"""The description of a training run: one TOML file is one experiment."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import tomllib
+from typing import Any, Literal
+
+import pydantic
+
+from captioner.config import Config, ModelConfig
+from captioner.errors import ConfigError
+
+
+class Stage(Config):
+    """One stretch of training; a run is a list of them, each starting from the best weights of the one before.
+
+    Attributes:
+        epochs: passes over the training captions.
+        train_encoder_from: None freezes the encoder and trains on cached features; a layer's name trains the
+            encoder from it on; "" trains all of it.
+        batch_size: captions in a step on cached features; pictures, each with all its captions, where the encoder
+            is trained.
+        learning_rate: highest rate; it rises over the first `warm_up` share of the steps and falls as a cosine to
+            `final_rate` times itself.
+        encoder_rate: rate of the encoder's weights as a multiple of `learning_rate`.
+        weight_decay: of AdamW, on matrices only.
+        clip_norm: largest global norm of the gradient.
+        ema: momentum of the moving average of the weights that is evaluated and kept; 0 turns it off.
+        dropout, input_dropout, state_dropout: see `captioner.decoder.Decoder`.
+        label_smoothing: share of the target probability spread over all words.
+        doubly_stochastic: lambda of Xu et al. 2015, equation 14; see `training.losses`.
+        box_weight: weight of the loss that draws attention into the boxes of words, where the data has boxes.
+        patience: epochs without a better CIDEr-D after which the stage ends.
+    """
+
+    epochs: int = pydantic.Field(ge=1)
+    train_encoder_from: str | None = None
+    batch_size: int = pydantic.Field(80, ge=1)
+    learning_rate: float = pydantic.Field(4e-4, gt=0)
+    final_rate: float = pydantic.Field(0.02, ge=0, le=1)
+    warm_up: float = pydantic.Field(0.02, ge=0, lt=1)
+    encoder_rate: float = pydantic.Field(1.0, gt=0)
+    weight_decay: float = pydantic.Field(1e-4, ge=0)
+    clip_norm: float = pydantic.Field(5.0, gt=0)
+    ema: float = pydantic.Field(0.998, ge=0, lt=1)
+    dropout: float = pydantic.Field(0.5, ge=0, lt=1)
+    input_dropout: float = pydantic.Field(0.0, ge=0, lt=1)
+    state_dropout: float = pydantic.Field(0.0, ge=0, lt=1)
+    label_smoothing: float = pydantic.Field(0.1, ge=0, lt=1)
+    doubly_stochastic: float = pydantic.Field(0.0, ge=0)
+    box_weight: float = pydantic.Field(0.0, ge=0)
+    patience: int = pydantic.Field(100, ge=1)
+
+
+class TrainingConfig(Config):
+    """Everything a run needs besides its data.
+
+    Attributes:
+        model: the network.
+        encoder_weights: "imagenet" (downloaded by Keras), a path, or "none" to train the encoder from scratch.
+        min_count: words seen less often in the training captions are unknown.
+        max_words: longer training captions are cut.
+        precision: a Keras dtype policy, such as "float32" or "mixed_bfloat16".
+        seed: of weights, order and dropout.
+        validation_pictures: how many dev pictures each epoch is judged on.
+        validation_beam_width: and with which beam.
+        stages: stretches of training, in order.
+    """
+
+    model: ModelConfig
+    encoder_weights: str = "imagenet"
+    min_count: int = pydantic.Field(5, ge=1)
+    max_words: int = pydantic.Field(24, ge=1, le=100)
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    seed: int = 0
+    validation_pictures: int = pydantic.Field(1000, ge=1)
+    validation_beam_width: int = pydantic.Field(3, ge=1, le=20)
+    stages: tuple[Stage, ...] = pydantic.Field(min_length=1)
+
+
+def load_config(path: str | pathlib.Path, changes: list[str] | None = None) -> TrainingConfig:
+    """Read a TOML file and apply `section.key=value` changes; a stage is named by its number, `stages.0.epochs=2`.
+
+    Raises:
+        ConfigError: no such file, not TOML, or a key or value that is wrong.
+    """
+    try:
+        values = tomllib.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+    for change in changes or []:
+        key, equals, text = change.partition("=")
+        if not equals:
+            raise ConfigError(f"--set takes section.key=value. Received: {change!r}")
+        _set(values, key.split("."), _plain(text))
+    return TrainingConfig.parse(values)
+
+
+def _plain(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _set(values: Any, keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        try:
+            values = values[int(key)] if isinstance(values, list) else values.setdefault(key, {})
+        except (ValueError, IndexError, AttributeError):
+            raise ConfigError(f"--set {'.'.join(keys)}: there is no '{key}' to change") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"--set {'.'.join(keys)}: '{keys[-1]}' does not lie in a section")
+    values[keys[-1]] = value

@@ -1,0 +1,113 @@
+"""Do the masks fall on what their words name? Attention over reference captions, held against people's boxes."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+
+from captioner.errors import DatasetError
+from captioner.model import CaptionModel
+from captioner.vocabulary import PAD, START, Vocabulary
+from training.datasets import Example
+from training.pipeline import EncodedCaption, box_shares, encode_captions
+
+SMALL = 0.3  # boxes under this share of the picture: there, pointing at the middle is no answer
+FINE = 224  # boxes are held against points of a FINE x FINE grid
+
+
+def measure(mask: np.ndarray, boxes: Sequence[Sequence[float]]) -> dict[str, float]:
+    """One mask against the boxes of its word.
+
+    Args:
+        mask: (rows, columns), sums to 1.
+        boxes: [left, top, right, bottom] in shares of the picture.
+
+    Returns:
+        point: 1 where the centre of the largest cell lies in a box (the pointing game, Zhang et al. 2016);
+        centre: the same for a mask that points at the middle of the picture; mass: attention inside the boxes, each
+        cell counted by the share of it that lies inside; area: share of the picture inside the boxes, which is the
+        mass of a uniform mask; entropy: as a share of the uniform mask's.
+    """
+    rows, columns = mask.shape
+    row, column = np.unravel_index(mask.argmax(), mask.shape)
+    inside = lambda x, y: float(any(l <= x < r and t <= y < b for l, t, r, b in boxes))
+    fine = box_shares(boxes, (FINE, FINE)).reshape(FINE, FINE)
+    return {
+        "point": inside((column + 0.5) / columns, (row + 0.5) / rows),
+        "centre": inside(0.5, 0.5),
+        "mass": float((mask.ravel() * box_shares(boxes, (rows, columns))).sum()),
+        "area": float(fine.mean()),
+        "entropy": float(-(mask * np.log(mask + 1e-12)).sum() / np.log(mask.size)),
+    }
+
+
+def evaluate_boxes(
+    model: CaptionModel,
+    vocabulary: Vocabulary,
+    examples: Sequence[Example],
+    annotations: Callable[[int, int], np.ndarray],
+    boxes: dict[str, list[dict]],
+    batch_size: int = 16,
+) -> dict[str, dict[str, float]]:
+    """`measure`, averaged over the words of reference captions that have boxes.
+
+    Args:
+        examples: pictures with their captions.
+        annotations: start, stop -> annotation vectors of examples[start:stop].
+        boxes: as in `training.datasets`.
+
+    Returns:
+        {"all": …, "small": …} with the number of words "n"; "small" are those whose boxes cover under 30 %.
+
+    Raises:
+        DatasetError: none of the pictures has boxes.
+    """
+    longest = model.config.decoder.max_words + 8
+    captions = encode_captions(examples, vocabulary, longest, boxes)
+    by_picture: list[list[EncodedCaption]] = [[] for _ in examples]
+    for caption in captions:
+        by_picture[caption.picture].append(caption)
+    reader = _MaskReader(model)
+    found = collections.defaultdict(list)
+    for start in range(0, len(examples), batch_size):
+        batch = by_picture[start : start + batch_size]
+        masks = reader.predict_on_batch(_inputs(annotations(start, start + len(batch)), batch, longest + 1))
+        for i, row in enumerate(batch):
+            for j, caption in enumerate(row):
+                for time, places in caption.boxes.items():
+                    result = measure(masks[i, j, time].reshape(model.encoder.grid), places)
+                    found["all"].append(result)
+                    if result["area"] < SMALL:
+                        found["small"].append(result)
+    if not found:
+        raise DatasetError("none of these pictures has boxes of words; are they of this data set?")
+    return {kind: _average(rows) for kind, rows in found.items()}
+
+
+def _inputs(annotations: np.ndarray, batch: list[list[EncodedCaption]], steps: int) -> dict[str, np.ndarray]:
+    words = np.full((len(batch), max(map(len, batch)), steps), PAD, np.int32)
+    words[:, :, 0] = START
+    for i, row in enumerate(batch):
+        for j, caption in enumerate(row):
+            words[i, j, 1 : len(caption.ids)] = caption.ids[:-1]
+    return {"annotations": annotations, "words": words}
+
+
+def _average(rows: list[dict[str, float]]) -> dict[str, float]:
+    return {"n": len(rows)} | {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+class _MaskReader(keras.Model):
+    """The masks of given captions: (batch, captions, time, locations)."""
+
+    def __init__(self, model: CaptionModel):
+        super().__init__()
+        self.caption_model = model
+        self.compile(jit_compile=False)
+        self.built = True
+
+    def call(self, inputs):
+        return self.caption_model(inputs)["weights"]
