@@ -6,6 +6,7 @@ Unknown keys are refused and the nearest known one is named. Nothing here knows 
 from __future__ import annotations
 
 import difflib
+import typing
 from typing import Any, Literal, Self
 
 import pydantic
@@ -24,8 +25,8 @@ def _explain(error: pydantic.ValidationError, model: type[pydantic.BaseModel]) -
     where = ".".join(str(part) for part in problem["loc"]) or model.__name__
     if problem["type"] == "extra_forbidden":
         parent: Any = model
-        for part in problem["loc"][:-1]:
-            parent = parent.model_fields[part].annotation
+        for part in problem["loc"][:-1]:  # a number is a place in a tuple of descriptions
+            parent = parent.model_fields[part].annotation if isinstance(part, str) else typing.get_args(parent)[0]
         return f"{where} is not a known key: {_nearest(str(problem['loc'][-1]), list(parent.model_fields))}"
     if problem["type"] == "missing":
         return f"{where} is missing"

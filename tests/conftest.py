@@ -1,0 +1,71 @@
+"""Small real parts that many tests use."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> pathlib.Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def tiny_config():
+    """A whole model that builds in a second."""
+    from captioner.config import ModelConfig
+
+    return ModelConfig.parse(
+        {
+            "encoder": {
+                "architecture": "MobileNetV2",
+                "layers": ["block_5_add"],
+                "image_size": 32,
+                "options": {"alpha": 0.35},
+            },
+            "attention": {"units": 8},
+            "decoder": {"embedding_size": 6, "lstm_units": 10, "max_words": 6},
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_vocabulary():
+    from captioner.vocabulary import SPECIAL, Vocabulary
+
+    return Vocabulary([*SPECIAL, "a", "brown", "dog", "runs", "on", "grass"])
+
+
+@pytest.fixture(scope="session")
+def tiny_captioner(tiny_config, tiny_vocabulary):
+    """A `Captioner` with random weights."""
+    import keras
+    import numpy as np
+
+    from captioner import Captioner
+    from captioner.model import CaptionModel
+
+    keras.utils.set_random_seed(3)
+    model = CaptionModel(tiny_config, len(tiny_vocabulary))
+    rng = np.random.default_rng(5)
+    for weight in model.decoder.trainable_weights:  # large enough that words and masks differ
+        weight.assign(rng.normal(size=weight.shape) * 0.9)
+    return Captioner(model, tiny_vocabulary)
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory) -> pathlib.Path:
+    """A wide JPEG with something to see."""
+    import numpy as np
+    from PIL import Image
+
+    y, x = np.mgrid[0:60, 0:120]
+    pixels = np.stack([x * 2, y * 4, (x + y) % 256], axis=-1).astype(np.uint8)
+    path = tmp_path_factory.mktemp("photos") / "wide.jpg"
+    Image.fromarray(pixels).save(path, quality=95)
+    return path

@@ -1,0 +1,79 @@
+"""Settings are strict, and an error says what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from captioner import ConfigError, DecodingOptions, ModelConfig
+from training.config import load_config
+
+ENCODER = {"architecture": "MobileNetV2", "layers": ["block_5_add"]}
+
+
+def test_an_unknown_key_names_the_nearest():
+    with pytest.raises(ConfigError, match=r"^encoder\.image_sise is not a known key: did you mean 'image_size'\?$"):
+        ModelConfig.parse({"encoder": {**ENCODER, "image_sise": 224}})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "encoder is missing"),
+        ({"encoder": {**ENCODER, "image_size": 8}}, "encoder.image_size: .*32. Received: 8"),
+        ({"encoder": {**ENCODER, "resize": "stretch"}}, "encoder.resize: .*'squash', 'crop' or 'pad'. Received: 'stretch'"),
+    ],
+)
+def test_a_wrong_value_is_named(values, message):
+    with pytest.raises(ConfigError, match=message):
+        ModelConfig.parse(values)
+
+
+def test_a_config_survives_json():
+    config = ModelConfig.parse({"encoder": ENCODER, "decoder": {"gate": "vector"}})
+    assert ModelConfig.parse(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"beam_width": 0}, "beam_width: .* Received: 0"),
+        ({"beam_width": 21}, "beam_width: .* Received: 21"),
+        ({"beam_width": 3, "count": 4}, "count 4 is more than the 3 hypotheses"),
+        ({"strategy": "greedy", "count": 2}, "count 2 is more than the 1 hypotheses"),
+        ({"min_words": 9, "max_words": 3}, "min_words 9 is more than max_words 3"),
+        ({"beam_with": 3}, "did you mean 'beam_width'"),
+        ({"strategy": "magic"}, "strategy: "),
+    ],
+)
+def test_a_wrong_decoding_option_is_named(values, message):
+    with pytest.raises(ConfigError, match=message) as error:
+        DecodingOptions.parse(values)
+    assert "\n" not in str(error.value)
+
+
+def test_every_config_that_ships_is_valid(root):
+    paths = sorted((root / "training" / "configs").glob("*.toml"))
+    assert paths
+    for path in paths:
+        load_config(path)
+
+
+def test_settings_change_from_the_command_line(root):
+    path = root / "training" / "configs" / "shapes.toml"
+    config = load_config(path, ["stages.0.epochs=2", "model.decoder.gate=vector", "seed=7"])
+    assert (config.stages[0].epochs, config.model.decoder.gate, config.seed) == (2, "vector", 7)
+    for change, message in [
+        ("stages.9.epochs=2", "there is no '9' to change"),
+        ("seed", "section.key=value"),
+        ("stages.0.epoch=2", "did you mean 'epochs'"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            load_config(path, [change])
+
+
+def test_a_file_that_is_no_toml_is_refused(tmp_path):
+    (tmp_path / "bad.toml").write_text("seed = = 3")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        load_config(tmp_path / "bad.toml")
+    with pytest.raises(ConfigError, match="cannot read the configuration"):
+        load_config(tmp_path / "none.toml")
