@@ -183,25 +183,36 @@ class _Search:
 
     def best(self, carry):
         """Follow the finished hypotheses back to their first word."""
-        finished, history = carry["finished"], carry["history"]
-        length, slot = finished["length"], finished["slot"]
-        rows: list = []
+        finished = carry["finished"]
+        history = {name: values[:-1] for name, values in carry["history"].items()}  # the last step only ends captions
+        slot, slots, parents = finished["slot"], [], []
         for time in reversed(range(self.steps - 1)):
-            inside = time < length
-            at = {name: values[time] for name, values in history.items()}
-            parents = _choose(at["parents"], slot)
-            row = {name: _choose(at[name], slot) for name in ("words", "word_log_probabilities")}
-            row |= {name: _choose(at[name], parents) for name in at if name not in (*row, "parents")}
-            rows.append({name: _keep(value, inside) for name, value in row.items()})
-            slot = ops.where(inside, parents, slot)
-        stacked = {name: ops.stack([row[name] for row in reversed(rows)], axis=2) for name in rows[0]}
+            parent = _choose(history["parents"][time], slot)
+            slots.insert(0, slot)
+            parents.insert(0, parent)
+            slot = ops.where(time < finished["length"], parent, slot)
+        slots, parents = ops.stack(slots), ops.stack(parents)
+        inside = ops.arange(self.steps - 1) < finished["length"][:, :, None]
+        # A word belongs to the hypothesis it made; masks and alternatives to the one it was chosen from.
+        of_child = ("words", "word_log_probabilities")
+        found = {
+            name: _keep(_pick(values, slots if name in of_child else parents), inside)
+            for name, values in history.items()
+            if name != "parents"
+        }
         total = ops.where(finished["rank"] > IMPOSSIBLE / 2, finished["total"], IMPOSSIBLE)
-        return {"length": length, "log_probability": total, **stacked}
+        return {"length": finished["length"], "log_probability": total, **found}
+
+
+def _pick(history, slots):
+    """history[t, b, slots[t, b, j]] as (batch, captions, time, ...)."""
+    slots = ops.reshape(slots, tuple(ops.shape(slots)) + (1,) * (len(history.shape) - 3))
+    return ops.moveaxis(ops.take_along_axis(history, slots, axis=2), 0, 2)
 
 
 def _keep(value, inside):
-    """value where `inside` (batch, captions), zero elsewhere."""
-    inside = ops.reshape(inside, tuple(ops.shape(inside)) + (1,) * (len(value.shape) - 2))
+    """value where `inside` (batch, captions, time), zero elsewhere."""
+    inside = ops.reshape(inside, tuple(ops.shape(inside)) + (1,) * (len(value.shape) - 3))
     return ops.where(inside, value, ops.zeros_like(value))
 
 
@@ -215,8 +226,9 @@ def score_words(decoder: Decoder, annotations, words):
     Returns:
         The tensors of `beam_search` with a width of one, and "log_probability" with the end included.
     """
-    start = ops.full_like(words[:, :1], START)
-    end = ops.full_like(words[:, :1], END)
+    words = ops.cast(words, "int32")
+    one = ops.zeros((ops.shape(words)[0], 1), "int32")
+    start, end = one + START, one + END
     outputs = decoder(annotations, ops.concatenate([start, words], axis=1)[:, None])
     log_probabilities = ops.log_softmax(outputs["logits"], axis=-1)
     targets = ops.concatenate([words, end], axis=1)[:, None, :, None]
@@ -224,7 +236,7 @@ def score_words(decoder: Decoder, annotations, words):
     likeliest, ids = ops.top_k(log_probabilities[:, :, :-1] + _never_written(decoder.vocabulary_size), ALTERNATIVES)
     return {
         "words": words[:, None],
-        "length": ops.full_like(words[:, :1], words.shape[1]),
+        "length": one + ops.shape(words)[1],
         "log_probability": ops.sum(of_words, axis=-1),
         "word_log_probabilities": of_words[:, :, :-1],
         "alternatives": ops.cast(ids, "int32"),

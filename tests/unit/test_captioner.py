@@ -1,0 +1,113 @@
+"""What a user calls, on a tiny model with random weights."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from captioner import Caption, ConfigError, ImageError
+
+
+def test_a_caption_keeps_the_contract(tiny_captioner, photo):
+    caption = tiny_captioner.caption(photo, beam_width=3)
+    assert isinstance(caption, Caption)
+    assert caption.text == " ".join(word.text for word in caption.words)
+    assert caption.sentence == caption.text.capitalize() + "."
+    assert caption.score <= 0
+    rows, columns = tiny_captioner.model.encoder.grid
+    for word in caption.words:
+        assert word.mask.shape == (rows, columns)
+        assert word.mask.dtype == np.float32
+        assert word.mask.sum() == pytest.approx(1, abs=1e-5)
+        assert 0 <= word.probability <= 1
+        assert 0 <= word.gate <= 1
+        assert word.sentinel is None and word.heads is None
+        assert len(word.alternatives) == 5
+        assert sorted((p for _, p in word.alternatives), reverse=True) == [p for _, p in word.alternatives]
+        assert not {"<pad>", "<start>", "<unk>"} & {text for text, _ in word.alternatives}
+    assert len({word.mask.tobytes() for word in caption.words}) > 1
+    assert caption.heatmap(0).shape == (60, 120)
+    assert caption.draw(0).size == (120, 60)
+
+
+def test_score_is_the_mean_log_probability_end_included(tiny_captioner, photo):
+    caption = tiny_captioner.caption(photo)
+    scored = tiny_captioner.score(photo, caption.text)
+    assert scored.score == pytest.approx(caption.score, abs=1e-4)
+    for a, b in zip(caption.words, scored.words, strict=True):
+        assert a.probability == pytest.approx(b.probability, abs=1e-4)
+        np.testing.assert_allclose(a.mask, b.mask, atol=1e-4)
+    total = sum(np.log(word.probability) for word in caption.words)
+    assert caption.score * (len(caption.words) + 1) <= total + 1e-6
+
+
+def test_given_words_keep_their_text(tiny_captioner, photo):
+    caption = tiny_captioner.score(photo, "A zebra runs!")
+    assert [word.text for word in caption.words] == ["a", "zebra", "runs"]
+    with pytest.raises(ConfigError, match="at least one word"):
+        tiny_captioner.score(photo, " . ")
+
+
+def test_count_gives_a_list_the_best_first(tiny_captioner, photo):
+    captions = tiny_captioner.caption(photo, beam_width=4, count=3)
+    assert len(captions) == 3
+    assert len({caption.text for caption in captions}) == 3
+    assert captions[0].text == tiny_captioner.caption(photo, beam_width=4).text
+    assert isinstance(tiny_captioner.caption(photo, count=1), list)
+
+
+def test_many_pictures_keep_their_order_and_bad_ones_their_place(tiny_captioner, photo, tmp_path):
+    tall = tmp_path / "tall.png"
+    Image.effect_noise((30, 90), 80).save(tall)
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    sources = [photo, tmp_path / "bad.jpg", tall, tmp_path / "none.jpg", photo, tall, photo]
+    answers = list(tiny_captioner.captions(sources, batch_size=2, beam_width=2))
+    assert [type(answer) for answer in answers] == [Caption, ImageError, Caption, ImageError, Caption, Caption, Caption]
+    assert [answer.size for answer in answers if isinstance(answer, Caption)] == [
+        (120, 60), (30, 90), (120, 60), (30, 90), (120, 60),
+    ]  # fmt: skip
+    for source, answer in zip(sources, answers, strict=True):
+        if isinstance(answer, Caption):
+            assert answer.text == tiny_captioner.caption(source, beam_width=2).text
+
+
+def test_pictures_are_read_as_they_are_needed(tiny_captioner, photo):
+    taken = []
+
+    def endless():
+        while True:
+            taken.append(photo)
+            yield photo
+
+    answers = tiny_captioner.captions(endless(), batch_size=2, beam_width=1)
+    assert isinstance(next(answers), Caption)
+    assert len(taken) <= 4
+    answers.close()
+
+
+def test_a_wrong_option_is_refused_before_any_picture_is_read(tiny_captioner):
+    for options, message in [
+        ({"beam_with": 3}, "did you mean 'beam_width'"),
+        ({"beam_width": 0}, "beam_width"),
+        ({"min_words": 50}, "min_words 50 is more than the 6 words"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            tiny_captioner.captions(["none.jpg"], **options)
+
+
+def test_a_caption_is_json(tiny_captioner, photo):
+    caption = tiny_captioner.caption(photo)
+    values = json.loads(json.dumps(caption.to_dict()))
+    assert values["text"] == caption.text
+    assert values["size"] == [120, 60]
+    np.testing.assert_allclose(values["words"][0]["mask"], caption.words[0].mask)
+
+
+def test_a_notebook_shows_words_and_masks(tiny_captioner, photo):
+    caption = tiny_captioner.caption(photo)
+    page = caption._repr_html_()
+    assert page.count("<img") == len(caption.words) + 1 or page.count("<img") == len(caption.words)
+    assert all(word.text in page for word in caption.words)

@@ -1,0 +1,56 @@
+"""python -m captioner in a process of its own: what comes out where, and with which exit status."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+from captioner.store import save_model
+
+
+@pytest.fixture(scope="module")
+def model(tiny_captioner, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    return save_model(folder, tiny_captioner.model, tiny_captioner.vocabulary, {}, "")
+
+
+def run(root, *arguments):
+    command = [sys.executable, "-m", "captioner", *map(str, arguments)]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
+
+
+def test_good_and_bad_pictures_in_one_run(root, model, photo, tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    done = run(root, photo, tmp_path / "bad.jpg", "--model", model, "--masks", tmp_path / "masks", "--format", "jsonl")
+    assert done.returncode == 1
+    (row,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert row["image"] == str(photo)
+    (line,) = done.stderr.splitlines()
+    assert "bad.jpg" in line and "is not a picture" in line
+    pictures = sorted(path.name for path in (tmp_path / "masks").rglob("*.png"))
+    assert len(pictures) == len(row["words"]) + 1
+    assert "wide.png" in pictures
+
+
+def test_csv_and_a_quiet_stderr(root, model, photo):
+    done = run(root, photo, "--model", model, "--format", "csv", "--beam-width", "2")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert rows[0]["image"] == str(photo) and rows[0]["caption"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--model", "no-such-model"], "is no model folder"), (["--beam-width", "99"], "beam_width")],
+)
+def test_wrong_usage_is_one_line_and_exit_status_2(root, model, photo, arguments, message):
+    done = run(root, photo, "--model", model, *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert message in line
