@@ -16,13 +16,13 @@ from captioner.config import DecodingOptions, ModelConfig
 from captioner.errors import CaptionerError, ConfigError, ImageError
 from captioner.image import Source, network_square, open_image
 from captioner.quiet import load_keras
-from captioner.vocabulary import Vocabulary, split_words
+from captioner.vocabulary import END, START, Vocabulary, split_words
 
 load_keras()
 
 import keras
 
-from captioner.decoding import IMPOSSIBLE, Scorer, Searcher
+from captioner.decoding import ALTERNATIVES, IMPOSSIBLE, Scorer, Searcher, Stepper
 from captioner.model import CaptionModel
 from captioner.store import load_model
 
@@ -48,6 +48,7 @@ class Captioner:
         self._encode.compile(jit_compile=False)
         self._searchers: dict[DecodingOptions, Searcher] = {}
         self._scorer = Scorer(model.decoder)
+        self._stepper = Stepper(model.decoder)
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike) -> Self:
@@ -145,6 +146,43 @@ class Captioner:
         found = self._scorer.predict_on_batch({"annotations": annotations, "words": ids})
         return self._read(found, 0, image, picture.size, 1, words)[0]
 
+    def stream(self, image: Source, **options) -> Iterator[Caption]:
+        """The greedy caption of one picture, growing word by word; the last one's score has the end included.
+
+        Raises:
+            ImageError: it cannot be read as a picture.
+            ConfigError: an option is unknown, out of range, or asks for another strategy.
+        """
+        chosen = self._options({"strategy": "greedy", **options})
+        if chosen.strategy != "greedy":
+            raise ConfigError(
+                f"stream writes one word after the other: strategy is 'greedy'. Received: {chosen.strategy!r}"
+            )
+        picture = open_image(image)
+        return self._stream(image, picture.size, self.annotations(self._squares([picture])), chosen)
+
+    def _stream(self, source: Source, size, annotations: np.ndarray, options: DecodingOptions) -> Iterator[Caption]:
+        state = self.model.decoder.initial_state(annotations, 1)
+        word, words, total = START, [], 0.0
+        longest = options.max_words or self.config.decoder.max_words
+        while word != END:
+            inputs = {"annotations": annotations, "words": np.array([[word]], np.int32), "state": state}
+            log_probabilities, state, outputs = self._stepper.predict_on_batch(inputs)
+            allowed = log_probabilities[0, 0].copy()
+            if len(words) < options.min_words:
+                allowed[END] = IMPOSSIBLE
+            word = END if len(words) == longest else int(allowed.argmax())
+            total += float(log_probabilities[0, 0, word])
+            if word != END:
+                likeliest = np.argsort(-allowed)[:ALTERNATIVES]
+                at = {name: value[0, 0] for name, value in outputs.items()} | {
+                    "word_log_probabilities": allowed[word],
+                    "alternatives": likeliest,
+                    "alternative_log_probabilities": allowed[likeliest],
+                }
+                words.append(self._word(at, self.vocabulary.words[word]))
+            yield Caption(tuple(words), total / (len(words) + (word == END)), source, size, self.config.encoder.resize)
+
     def _options(self, values: dict[str, Any]) -> DecodingOptions:
         options = DecodingOptions.parse(values)
         longest = options.max_words or self.config.decoder.max_words
@@ -175,7 +213,10 @@ class Captioner:
             words = texts or self.vocabulary.decode(of_caption["words"][:length])
             captions.append(
                 Caption(
-                    tuple(self._word(of_caption, time, text) for time, text in enumerate(words)),
+                    tuple(
+                        self._word({name: values[time] for name, values in of_caption.items()}, text)
+                        for time, text in enumerate(words)
+                    ),
                     total / (length + 1),
                     source,
                     size,
@@ -184,8 +225,7 @@ class Captioner:
             )
         return captions
 
-    def _word(self, of_caption: dict[str, np.ndarray], time: int, text: str) -> Word:
-        at = {name: values[time] for name, values in of_caption.items()}
+    def _word(self, at: dict[str, np.ndarray], text: str) -> Word:
         grid = self.model.encoder.grid
         alternatives = zip(
             self.vocabulary.decode(at["alternatives"]), np.exp(at["alternative_log_probabilities"]), strict=True

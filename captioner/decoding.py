@@ -269,3 +269,22 @@ class Scorer(keras.Model):
 
     def call(self, inputs):
         return score_words(self.decoder, inputs["annotations"], inputs["words"])
+
+
+class Stepper(keras.Model):
+    """One greedy step as a model of its own, for captions that are shown while they are written.
+
+    Its input is {"annotations", "words" (batch, 1), "state"}; it returns what `Decoder.step` does, with the symbols
+    that are never written out of reach.
+    """
+
+    def __init__(self, decoder: Decoder):
+        super().__init__()
+        self.decoder = decoder
+        self.compile(jit_compile=False)
+        self.built = True
+
+    def call(self, inputs):
+        memory = self.decoder.prepare(inputs["annotations"])
+        log_probabilities, state, outputs = self.decoder.step(inputs["words"], inputs["state"], memory)
+        return log_probabilities + _never_written(self.decoder.vocabulary_size), state, outputs

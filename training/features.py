@@ -26,7 +26,7 @@ SHARD = 512
 
 
 def encoder_key(config: EncoderConfig, weights: Sequence[np.ndarray], images: Sequence[pathlib.Path]) -> str:
-    """Hash of the encoder (architecture, tap, weights, image size, preprocessing) and of the pictures' names and sizes."""
+    """Hash of the encoder (architecture, tap, weights, image size, resize) and of the pictures' names and sizes."""
     digest = hashlib.sha256(json.dumps(config.model_dump(), sort_keys=True).encode())
     for array in weights:
         digest.update(np.ascontiguousarray(array))

@@ -33,7 +33,10 @@ def measure(mask: np.ndarray, boxes: Sequence[Sequence[float]]) -> dict[str, flo
     """
     rows, columns = mask.shape
     row, column = np.unravel_index(mask.argmax(), mask.shape)
-    inside = lambda x, y: float(any(l <= x < r and t <= y < b for l, t, r, b in boxes))
+
+    def inside(x: float, y: float) -> float:
+        return float(any(left <= x < right and top <= y < bottom for left, top, right, bottom in boxes))
+
     fine = box_shares(boxes, (FINE, FINE)).reshape(FINE, FINE)
     return {
         "point": inside((column + 0.5) / columns, (row + 0.5) / rows),

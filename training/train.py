@@ -1,14 +1,19 @@
-"""python -m training.train --config training/configs/NAME.toml --data DATA --workdir DIR: a model folder from a data set."""
+"""python -m training.train --config NAME.toml --data DATA --workdir DIR: from a data set to a model folder."""
 
 from __future__ import annotations
 
 import pathlib
 from typing import Annotated
 
-import keras
 import numpy as np
 import rich
 import typer
+
+from captioner.quiet import load_keras
+
+load_keras()
+
+import keras
 
 from captioner.encoder import Encoder
 from captioner.model import CaptionModel

@@ -73,11 +73,16 @@ def test_a_frozen_encoder_trains_on_cached_features_then_on_pictures(root, shape
     stage = values["stages"][0] | {"epochs": 1, "batch_size": 32}
     frozen = {name: value for name, value in stage.items() if name != "train_encoder_from"}
     encoder = {**values["model"]["encoder"], "image_size": 64}
-    model = {**values["model"], "encoder": encoder, "decoder": {"embedding_size": 16, "lstm_units": 24, "max_words": 12}}
+    model = {
+        **values["model"],
+        "encoder": encoder,
+        "decoder": {"embedding_size": 16, "lstm_units": 24, "max_words": 12},
+    }
     weights = tmp_path / "encoder.weights.h5"
     _random_application_weights(weights)
     config = TrainingConfig.parse(
-        values | {"model": model, "encoder_weights": str(weights), "stages": [frozen, stage], "validation_beam_width": 1}
+        values
+        | {"model": model, "encoder_weights": str(weights), "stages": [frozen, stage], "validation_beam_width": 1}
     )
     folder = train(config, shapes, tmp_path / "run")
     assert len(list((tmp_path / "run" / "features").glob("*/*.npy"))) == 2
@@ -88,7 +93,9 @@ def test_a_frozen_encoder_trains_on_cached_features_then_on_pictures(root, shape
 def _random_application_weights(path):
     import keras
 
-    keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(64, 64, 3), alpha=0.35).save_weights(path)
+    keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(64, 64, 3), alpha=0.35).save_weights(
+        path
+    )
 
 
 def test_the_box_loss_draws_attention_into_boxes(root, shapes, tmp_path):
@@ -98,7 +105,9 @@ def test_the_box_loss_draws_attention_into_boxes(root, shapes, tmp_path):
         workdir = tmp_path / str(weight)
         changes = [f"stages.0.box_weight={weight}", "stages.0.epochs=8", "stages.0.ema=0"]
         folder = train(smoke(root, changes), shapes, workdir, shapes / "boxes.json.gz")
-        mass[weight] = evaluate(folder, shapes, "train", workdir, shapes / "boxes.json.gz", beam_width=1)["boxes"]["all"]
+        mass[weight] = evaluate(folder, shapes, "train", workdir, shapes / "boxes.json.gz", beam_width=1)["boxes"][
+            "all"
+        ]
     assert mass[5.0]["mass"] > mass[0.0]["mass"] + 0.02
 
 

@@ -111,3 +111,16 @@ def test_a_notebook_shows_words_and_masks(tiny_captioner, photo):
     page = caption._repr_html_()
     assert page.count("<img") == len(caption.words) + 1 or page.count("<img") == len(caption.words)
     assert all(word.text in page for word in caption.words)
+
+
+def test_a_stream_grows_into_the_greedy_caption(tiny_captioner, photo):
+    greedy = tiny_captioner.caption(photo, strategy="greedy")
+    steps = list(tiny_captioner.stream(photo))
+    assert [len(caption.words) for caption in steps] == [*range(1, len(greedy.words) + 1), len(greedy.words)]
+    assert steps[-1].text == greedy.text
+    assert steps[-1].score == pytest.approx(greedy.score, abs=1e-4)
+    for a, b in zip(steps[-1].words, greedy.words, strict=True):
+        np.testing.assert_allclose(a.mask, b.mask, atol=1e-4)
+        assert [text for text, _ in a.alternatives] == [text for text, _ in b.alternatives]
+    with pytest.raises(ConfigError, match="strategy is 'greedy'. Received: 'beam'"):
+        tiny_captioner.stream(photo, strategy="beam")

@@ -20,7 +20,10 @@ def test_an_unknown_key_names_the_nearest():
     [
         ({}, "encoder is missing"),
         ({"encoder": {**ENCODER, "image_size": 8}}, "encoder.image_size: .*32. Received: 8"),
-        ({"encoder": {**ENCODER, "resize": "stretch"}}, "encoder.resize: .*'squash', 'crop' or 'pad'. Received: 'stretch'"),
+        (
+            {"encoder": {**ENCODER, "resize": "stretch"}},
+            "encoder.resize: .*'squash', 'crop' or 'pad'. Received: 'stretch'",
+        ),
     ],
 )
 def test_a_wrong_value_is_named(values, message):

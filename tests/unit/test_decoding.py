@@ -111,9 +111,13 @@ def test_masks_and_probabilities_are_those_of_the_words_that_survive():
         if not n:
             continue
         scored = score_words(decoder, annotations[row : row + 1], words[None])
-        np.testing.assert_allclose(found["log_probability"][row, rank], np.asarray(scored["log_probability"])[0, 0], rtol=1e-4)
+        np.testing.assert_allclose(
+            found["log_probability"][row, rank], np.asarray(scored["log_probability"])[0, 0], rtol=1e-4
+        )
         for name in ("word_log_probabilities", "weights", "gate", "alternative_log_probabilities"):
-            np.testing.assert_allclose(found[name][row, rank, :n], np.asarray(scored[name])[0, 0], atol=1e-4, err_msg=name)
+            np.testing.assert_allclose(
+                found[name][row, rank, :n], np.asarray(scored[name])[0, 0], atol=1e-4, err_msg=name
+            )
         np.testing.assert_allclose(found["weights"][row, rank, :n].sum(-1), 1, atol=1e-5)
 
 

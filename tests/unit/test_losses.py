@@ -55,7 +55,9 @@ def test_padding_changes_nothing():
     values, weights = rng.normal(size=(2, 3, 4, 6)).astype("f4"), rng.random((2, 3, 4, 5)).astype("f4")
     targets = rng.integers(1, 6, (2, 3, 4)).astype("i4")
     shares = (rng.random(weights.shape) < 0.4).astype("f4")
-    longer = [np.concatenate([a, np.full_like(a, fill)], axis=2) for a, fill in ((values, 3), (weights, 1), (shares, 0))]
+    longer = [
+        np.concatenate([a, np.full_like(a, fill)], axis=2) for a, fill in ((values, 3), (weights, 1), (shares, 0))
+    ]
     padded = np.concatenate([targets, np.full_like(targets, PAD)], axis=2)
     for short, long in [
         (losses.cross_entropy(values, targets, 0.1), losses.cross_entropy(longer[0], padded, 0.1)),

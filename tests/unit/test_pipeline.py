@@ -91,7 +91,7 @@ def test_the_first_two_batches_differ_where_any_do(features):
 
 def test_order_depends_on_seed_and_epoch(features):
     captions = encode_captions([example(f"{i}.jpg", "a dog", "a") for i in range(5)], VOCABULARY, 20)
-    make = lambda seed: FeatureBatches(captions, features, range(5), (2, 2), size=3, seed=seed)  # noqa: E731
+    make = lambda seed: FeatureBatches(captions, features, range(5), (2, 2), size=3, seed=seed)
     first, again, other = make(1), make(1), make(2)
     assert all((a == b).all() for a, b in zip(first.batches, again.batches, strict=True))
     assert any((a != b).any() for a, b in zip(first.batches, other.batches, strict=True))

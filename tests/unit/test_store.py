@@ -91,4 +91,6 @@ def test_weights_that_are_not_finite_are_never_written(tiny_captioner, tmp_path)
 def test_numbers_on_disk_are_close():
     values = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
     np.testing.assert_allclose(_half(values).astype(np.float32), values, rtol=2.5e-3, atol=1e-6)
-    np.testing.assert_array_equal(_half(np.float32([[0, 1, -0.5, 65504, 1e9]])), np.float16([[0, 1, -0.5, 65504, 65504]]))
+    np.testing.assert_array_equal(
+        _half(np.float32([[0, 1, -0.5, 65504, 1e9]])), np.float16([[0, 1, -0.5, 65504, 65504]])
+    )
