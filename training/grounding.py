@@ -73,7 +73,7 @@ def evaluate_boxes(
     by_picture: list[list[EncodedCaption]] = [[] for _ in examples]
     for caption in captions:
         by_picture[caption.picture].append(caption)
-    reader = _MaskReader(model)
+    reader = MaskReader(model)
     found = collections.defaultdict(list)
     for start in range(0, len(examples), batch_size):
         batch = by_picture[start : start + batch_size]
@@ -103,7 +103,7 @@ def _average(rows: list[dict[str, float]]) -> dict[str, float]:
     return {"n": len(rows)} | {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
-class _MaskReader(keras.Model):
+class MaskReader(keras.Model):
     """The masks of given captions: (batch, captions, time, locations)."""
 
     def __init__(self, model: CaptionModel):
