@@ -60,6 +60,9 @@ class EncoderConfig(Config):
         image_size: side in pixels of the square the network sees.
         resize: "squash" keeps the whole picture and loses its aspect ratio; "crop" takes the central square;
             "pad" puts the whole picture on a black square.
+        coordinates: add two channels that hold the column and row of each location, -1 to 1 (Liu et al. 2018,
+            "An intriguing failing of convolutional neural networks and the CoordConv solution"), for captions that
+            tell where things are.
         options: further arguments of the architecture, such as {"alpha": 0.35}.
     """
 
@@ -67,6 +70,7 @@ class EncoderConfig(Config):
     layers: tuple[str, ...] = pydantic.Field(min_length=1)
     image_size: int = pydantic.Field(224, ge=32, le=1024)
     resize: Literal["squash", "crop", "pad"] = "squash"
+    coordinates: bool = False
     options: dict[str, float | int | str | bool] = {}
 
 

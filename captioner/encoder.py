@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 import keras
+import numpy as np
 from keras import ops
 
 from captioner.config import EncoderConfig
@@ -53,6 +54,12 @@ def _tap(full: keras.Model, config: EncoderConfig) -> keras.Model:
     return keras.Model(full.inputs, outputs, name="cnn")
 
 
+def _coordinates(grid: tuple[int, int]) -> np.ndarray:
+    """Column and row of each cell's centre, from -1 to 1: (rows, columns, 2)."""
+    rows, columns = (2 * (np.arange(side) + 0.5) / side - 1 for side in grid)
+    return np.stack(np.meshgrid(columns, rows), axis=-1).astype(np.float32)
+
+
 class Encoder(keras.layers.Layer):
     """A `keras.applications` CNN up to named layers, its preprocessing included.
 
@@ -82,7 +89,7 @@ class Encoder(keras.layers.Layer):
         self.set_trainable_from("" if from_scratch else trainable_from)
         shapes = [output.shape for output in self.cnn.outputs]
         self.grid = tuple(int(side) for side in shapes[0][1:3])
-        self.channels = sum(int(shape[3]) for shape in shapes)
+        self.channels = sum(int(shape[3]) for shape in shapes) + 2 * config.coordinates
         if from_scratch:
             for layer in self.cnn.layers:
                 if isinstance(layer, keras.layers.BatchNormalization):
@@ -106,7 +113,10 @@ class Encoder(keras.layers.Layer):
     def call(self, images, training=False):
         pixels = self._preprocess(ops.cast(images, "float32"), data_format="channels_last")
         features = self.cnn(pixels, training=training and self.from_scratch)
-        features = features if isinstance(features, (list, tuple)) else [features]
+        features = list(features) if isinstance(features, (list, tuple)) else [features]
+        if self.config.coordinates:
+            shape = (ops.shape(features[0])[0], *self.grid, 2)
+            features.append(ops.broadcast_to(ops.cast(_coordinates(self.grid), features[0].dtype), shape))
         grid = ops.concatenate(features, axis=-1) if len(features) > 1 else features[0]
         return ops.reshape(grid, (-1, self.grid[0] * self.grid[1], self.channels))
 

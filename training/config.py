@@ -32,6 +32,7 @@ class Stage(Config):
         label_smoothing: share of the target probability spread over all words.
         doubly_stochastic: lambda of Xu et al. 2015, equation 14; see `training.losses`.
         box_weight: weight of the loss that draws attention into the boxes of words, where the data has boxes.
+        steps: an epoch ends after so many steps; None is a whole pass. The next epoch has a new order.
         patience: epochs without a better CIDEr-D after which the stage ends.
     """
 
@@ -51,6 +52,7 @@ class Stage(Config):
     label_smoothing: float = pydantic.Field(0.1, ge=0, lt=1)
     doubly_stochastic: float = pydantic.Field(0.0, ge=0)
     box_weight: float = pydantic.Field(0.0, ge=0)
+    steps: int | None = pydantic.Field(None, ge=1)
     patience: int = pydantic.Field(100, ge=1)
 
 

@@ -69,9 +69,9 @@ def box_shares(boxes: Sequence[Sequence[float]], grid: tuple[int, int]) -> np.nd
 class _Batches(keras.utils.PyDataset):
     """Shared by both kinds of batches: order, padding and the layout Keras sees."""
 
-    def __init__(self, captions, grid, seed):
+    def __init__(self, captions, grid, seed, steps):
         super().__init__()
-        self.captions, self.grid, self.seed = captions, grid, seed
+        self.captions, self.grid, self.seed, self.steps = captions, grid, seed, steps
         self.epoch = -1
         self.on_epoch_begin()
 
@@ -81,7 +81,7 @@ class _Batches(keras.utils.PyDataset):
     def on_epoch_begin(self) -> None:
         """A new order, which depends on the seed and the number of the epoch alone."""
         self.epoch += 1
-        self.batches = self._arrange(np.random.default_rng((self.seed, self.epoch)))
+        self.batches = self._arrange(np.random.default_rng((self.seed, self.epoch)))[: self.steps]
         # Keras takes the shapes of batches 0 and 1 for those of all: they must differ where any two differ.
         other = next(
             (i for i, batch in enumerate(self.batches) if self._steps(batch) != self._steps(self.batches[0])), None
@@ -111,9 +111,9 @@ class FeatureBatches(_Batches):
     with empty captions, which count for nothing.
     """
 
-    def __init__(self, captions, features: Features, pictures: Sequence[int], grid, size: int, seed: int):
+    def __init__(self, captions, features: Features, pictures: Sequence[int], grid, size, seed, steps=None):
         self.features, self.pictures, self.size = features, pictures, size
-        super().__init__(captions, grid, seed)
+        super().__init__(captions, grid, seed, steps)
 
     def _arrange(self, rng):
         batches = []
@@ -144,14 +144,14 @@ class ImageBatches(_Batches):
     `FeatureBatches`.
     """
 
-    def __init__(self, captions, examples: Sequence[Example], encoder: EncoderConfig, grid, size: int, seed: int):
+    def __init__(self, captions, examples: Sequence[Example], encoder: EncoderConfig, grid, size, seed, steps=None):
         self.examples, self.encoder, self.size = examples, encoder, size
         self.by_picture: list[list[EncodedCaption]] = [[] for _ in examples]
         for caption in captions:
             self.by_picture[caption.picture].append(caption)
         self.most = max(len(row) for row in self.by_picture)
         self.pool = concurrent.futures.ThreadPoolExecutor(2)
-        super().__init__(captions, grid, seed)
+        super().__init__(captions, grid, seed, steps)
 
     def _arrange(self, rng):
         order = rng.permutation(len(self.examples))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 from typing import Annotated
 
@@ -69,14 +70,15 @@ class Run:
 
     def batches(self, stage: Stage):
         """What `fit` draws from."""
-        seed = self.config.seed
+        common = {"grid": self.encoder.grid, "size": stage.batch_size, "seed": self.config.seed, "steps": stage.steps}
         if stage.train_encoder_from is None:
-            features = self.features(self.train)
-            pictures = range(len(self.train))
-            return FeatureBatches(self.captions, features, pictures, self.encoder.grid, stage.batch_size, seed)
-        return ImageBatches(
-            self.captions, self.train, self.config.model.encoder, self.encoder.grid, stage.batch_size, seed
-        )
+            return FeatureBatches(self.captions, self.features(self.train), range(len(self.train)), **common)
+        return ImageBatches(self.captions, self.train, self.config.model.encoder, **common)
+
+    def best_so_far(self) -> float:
+        """CIDEr-D of the model in `workdir`/best; -1 where there is none."""
+        path = self.workdir / "best" / "metrics.json"
+        return json.loads(path.read_text(encoding="utf-8"))["dev"]["cider_d"] if path.exists() else -1.0
 
     def dev_annotations(self, stage: Stage):
         """Annotation vectors of dev pictures `start` to `stop`, cached where the encoder is frozen."""
@@ -134,7 +136,8 @@ def _train_stage(run: Run, number: int, stage: Stage, before: pathlib.Path | Non
     def save(metrics):
         network.save_weights(partial)
         partial.replace(weights.with_name(f"best-{number}.weights.h5"))
-        save_model(run.workdir / "best", network, run.vocabulary, {"dev": metrics}, _card(run, metrics))
+        if metrics["cider_d"] > run.best_so_far():
+            save_model(run.workdir / "best", network, run.vocabulary, {"dev": metrics}, _card(run, metrics))
 
     validation = Validation(
         network,

@@ -20,14 +20,13 @@ class Validation(keras.callbacks.Callback):
     """Beam search over dev pictures; its CIDEr-D decides which weights are the best.
 
     Args:
-        model: the network whose captions are judged.
+        network: the network whose captions are judged.
         vocabulary: its words.
         annotations: start, stop -> annotation vectors (stop - start, locations, channels) of dev pictures.
         examples: those pictures.
         beam_width: of the search.
         save: called with the metrics when they are the best so far.
         patience: epochs without a better one after which training stops.
-        best: CIDEr-D to beat.
     """
 
     def __init__(
@@ -39,14 +38,13 @@ class Validation(keras.callbacks.Callback):
         beam_width: int,
         save: Callable[[dict], None],
         patience: int,
-        best: float = -1.0,
     ):
         super().__init__()
         self.vocabulary, self.annotations, self.examples = vocabulary, annotations, examples
         self.searcher = Searcher(
             network.decoder, DecodingOptions(beam_width=beam_width), network.config.decoder.max_words
         )
-        self.save, self.patience, self.best, self.waited = save, patience, best, 0
+        self.save, self.patience, self.best, self.waited = save, patience, -1.0, 0
 
     def on_epoch_end(self, epoch, logs=None):
         captions = self.captions()
