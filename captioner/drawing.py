@@ -51,10 +51,11 @@ def colour_table(strength: float = 0.75) -> np.ndarray:
     Returns:
         uint8 (256, 4): red, green, blue, alpha; not premultiplied.
     """
-    level = np.linspace(0, 1, 256)
+    # The root lifts faint attention out of the dark; it is the same for all words, and the scale below shows it.
+    level = np.sqrt(np.linspace(0, 1, 256))
     anchors = np.asarray(INFERNO, np.float64)
     colours = np.stack([np.interp(level, np.linspace(0, 1, len(anchors)), channel) for channel in anchors.T], axis=1)
-    shade = 0.8 * strength * (1 - level)
+    shade = 0.7 * strength * (1 - level)
     tint = 0.65 * strength * level
     alpha = 1 - (1 - shade) * (1 - tint)
     # One layer that has the effect of two: black laid on first, the tint on top of it.

@@ -32,8 +32,8 @@ def evaluate_captions(predictions: Sequence[str], references: Sequence[Sequence[
         references: the reference captions of the same pictures, as text, in the same order.
 
     Returns:
-        bleu_1 to bleu_4 and rouge_l (0 to 1), cider_d (0 to 10; papers print 100 times it), distinct (different
-        captions), mean_length (words a caption), words_used (different words), protocol (how it was counted).
+        bleu_1 to bleu_4 and rouge_l (0 to 1), cider_d (0 to 10; papers print 100 times it), exact (share of
+        captions that are one of their references, word for word), distinct (different captions), mean_length (words a caption), words_used (different words), protocol (how it was counted).
 
     Raises:
         DatasetError: no pictures, a picture without references, or lists of different lengths.
@@ -45,6 +45,7 @@ def evaluate_captions(predictions: Sequence[str], references: Sequence[Sequence[
         **{f"bleu_{n}": score for n, score in zip(ORDERS, bleu(candidates, targets), strict=True)},
         "rouge_l": rouge_l(candidates, targets),
         "cider_d": cider_d(candidates, targets),
+        "exact": float(np.mean([words in alike for words, alike in zip(candidates, targets, strict=True)])),
         "distinct": len(set(map(tuple, candidates))),
         "mean_length": float(np.mean([len(candidate) for candidate in candidates])),
         "words_used": len({word for candidate in candidates for word in candidate}),

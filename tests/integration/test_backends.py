@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 
 def losses(backend: str, root, shapes) -> list[float]:
@@ -20,6 +21,7 @@ def losses(backend: str, root, shapes) -> list[float]:
     return result["losses"]
 
 
+@pytest.mark.slow
 def test_tensorflow_and_jax_train_alike(root, shapes):
     tensorflow, jax = losses("tensorflow", root, shapes), losses("jax", root, shapes)
     assert len(tensorflow) > 2 and tensorflow[-1] < tensorflow[0]

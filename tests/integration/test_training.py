@@ -63,6 +63,7 @@ def test_a_stage_that_ended_is_not_run_again(root, trained, shapes):
     assert stage.stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_a_frozen_encoder_trains_on_cached_features_then_on_pictures(root, shapes, tmp_path):
     """The two stages of flickr8k.toml in small: features on disk first, then end to end."""
     import tomllib
@@ -98,6 +99,7 @@ def _random_application_weights(path):
     )
 
 
+@pytest.mark.slow
 def test_the_box_loss_draws_attention_into_boxes(root, shapes, tmp_path):
     """Two short runs that differ in nothing but the weight of the loss."""
     mass = {}

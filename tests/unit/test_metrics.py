@@ -169,13 +169,14 @@ def test_one_rule_for_captions_and_references():
 def test_variety():
     scores = evaluate_captions(["a dog", "A dog.", "a cat runs"], [["a dog"], ["a dog"], ["a cat"]])
     assert (scores["distinct"], scores["words_used"]) == (2, 4)
+    assert scores["exact"] == pytest.approx(2 / 3)
     assert scores["mean_length"] == pytest.approx(7 / 3)
     assert "3 pictures, all 3 references" in scores["protocol"]
 
 
 def test_results_are_plain_numbers(texts):
     scores = evaluate_captions(*texts)
-    assert set(scores) == {*SCORES, "distinct", "mean_length", "words_used", "protocol"}
+    assert set(scores) == {*SCORES, "exact", "distinct", "mean_length", "words_used", "protocol"}
     assert {type(scores[name]) for name in (*SCORES, "mean_length")} == {float}
     assert type(scores["distinct"]) is type(scores["words_used"]) is int
 
