@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from captioner.errors import CaptionerError
+from captioner.quiet import silence_frameworks
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -38,6 +39,8 @@ def caption(
 
     Exit status 0: every picture has a caption; 1: some could not be read, the rest is done; 2: wrong usage.
     """
+    if not debug:
+        silence_frameworks()
     try:
         failed = _run(photos, model, beam_width, format, masks)
     except CaptionerError as error:

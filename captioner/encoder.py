@@ -51,7 +51,7 @@ def _tap(full: keras.Model, config: EncoderConfig) -> keras.Model:
         raise ConfigError(
             f"layers {', '.join(config.layers)} have different grids {sorted(grids)}; tap layers of one grid"
         )
-    return keras.Model(full.inputs, outputs, name="cnn")
+    return keras.Model(full.input, outputs, name="cnn")
 
 
 def _coordinates(grid: tuple[int, int]) -> np.ndarray:

@@ -28,6 +28,15 @@ def no_framework_noise() -> Iterator[None]:
         os.close(nowhere)
 
 
+def silence_frameworks() -> None:
+    """For the rest of the process, keep off stderr what is not written by Python: C++ code logs there on its own."""
+    sys.stderr.flush()
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
 def load_keras() -> None:
     """Import Keras and its backend silently and start the backend's device, which talks as well."""
     if "keras" in sys.modules:

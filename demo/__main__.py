@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from captioner import Captioner, CaptionerError
+from captioner.quiet import silence_frameworks
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -22,6 +23,7 @@ def main(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
 ) -> None:
     """Open the demo page of a model in the browser at http://HOST:PORT."""
+    silence_frameworks()
     try:
         captioner = Captioner.from_pretrained(model)
     except CaptionerError as error:

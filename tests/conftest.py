@@ -55,6 +55,9 @@ def tiny_captioner(tiny_config, tiny_vocabulary):
     rng = np.random.default_rng(5)
     for weight in model.decoder.trainable_weights:  # large enough that words and masks differ
         weight.assign(rng.normal(size=weight.shape) * 0.9)
+    noise = rng.integers(0, 255, (1, 32, 32, 3))
+    kernel = model.decoder.attention.annotation_kernel  # a random encoder's features are faint
+    kernel.assign(kernel / keras.ops.std(model.encoder(noise)))
     return Captioner(model, tiny_vocabulary)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import typer
 
 from captioner.errors import CaptionerError
+from captioner.quiet import silence_frameworks
 
 
 def run(command: Callable[..., None]) -> None:
@@ -16,6 +17,7 @@ def run(command: Callable[..., None]) -> None:
 
     @functools.wraps(command)
     def guarded(*args, **kwargs):
+        silence_frameworks()
         try:
             command(*args, **kwargs)
         except CaptionerError as error:

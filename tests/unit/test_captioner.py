@@ -12,7 +12,7 @@ from captioner import Caption, ConfigError, ImageError
 
 
 def test_a_caption_keeps_the_contract(tiny_captioner, photo):
-    caption = tiny_captioner.caption(photo, beam_width=3)
+    caption = tiny_captioner.caption(photo, beam_width=3, min_words=4)
     assert isinstance(caption, Caption)
     assert caption.text == " ".join(word.text for word in caption.words)
     assert caption.sentence == caption.text.capitalize() + "."
