@@ -5,6 +5,7 @@ The demo's page is photographed in Chromium through Playwright (requirements-dev
 
 from __future__ import annotations
 
+import io
 import pathlib
 import shutil
 import subprocess
@@ -24,17 +25,17 @@ PORT = 7979
 
 
 def save(picture: Image.Image, name: str) -> None:
-    """Write a PNG small enough for a README."""
-    picture.convert("RGB").quantize(200, dither=Image.Dither.FLOYDSTEINBERG).save(IMAGES / name, optimize=True)
+    """Write a JPEG small enough for a README."""
+    picture.convert("RGB").save(IMAGES / name, quality=88, optimize=True)
     print(f"{name}: {picture.width}x{picture.height}, {(IMAGES / name).stat().st_size / 1000:.0f} kB")
 
 
 def draw_sheets() -> None:
     """One photo and one scene of shapes with the masks of their words."""
-    save(contact_sheet(Captioner.from_pretrained("flickr8k").caption(EXAMPLES / "dog.jpg")), "caption.png")
+    save(contact_sheet(Captioner.from_pretrained("flickr8k").caption(EXAMPLES / "dog.jpg")), "caption.jpg")
     rng = np.random.default_rng(11)
     scene = next(s for s in iter(lambda: sample_scene(rng), None) if len({shape.look for shape in s.shapes}) == 2)
-    save(contact_sheet(Captioner.from_pretrained("shapes").caption(draw_scene(scene, 256))), "shapes.png")
+    save(contact_sheet(Captioner.from_pretrained("shapes").caption(draw_scene(scene, 256))), "shapes.jpg")
 
 
 def photograph_demo() -> None:
@@ -49,19 +50,19 @@ def photograph_demo() -> None:
         with sync_playwright() as playwright:
             chromium = shutil.which("chromium") or shutil.which("google-chrome")
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 1280, "height": 860}, device_scale_factor=1)
+            page = browser.new_page(viewport={"width": 1280, "height": 960}, device_scale_factor=1)
             page.goto(f"http://127.0.0.1:{PORT}")
             page.locator("#photo input[type=file]").set_input_files(EXAMPLES / "skier.jpg")
             words = page.locator("#viewer .word")
-            words.nth(2).wait_for(timeout=120_000)
-            words.nth(2).click()
+            words.nth(5).wait_for(timeout=120_000)
+            words.nth(5).click()
             page.wait_for_timeout(1500)
-            page.screenshot(path=IMAGES / "demo.png")
+            shot = page.screenshot()
             browser.close()
     finally:
         server.terminate()
         server.wait()
-    save(Image.open(IMAGES / "demo.png"), "demo.png")
+    save(Image.open(io.BytesIO(shot)), "demo.jpg")
 
 
 if __name__ == "__main__":
