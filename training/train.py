@@ -136,7 +136,7 @@ def _train_stage(run: Run, number: int, stage: Stage, before: pathlib.Path | Non
     def save(metrics):
         network.save_weights(partial)
         partial.replace(weights.with_name(f"best-{number}.weights.h5"))
-        if metrics["cider_d"] > run.best_so_far():
+        if metrics["cider_d"] >= run.best_so_far():
             save_model(run.workdir / "best", network, run.vocabulary, {"dev": metrics}, _card(run, metrics))
 
     validation = Validation(

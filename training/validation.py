@@ -55,9 +55,9 @@ class Validation(keras.callbacks.Callback):
             rich.print(f"  [dim]{example.image.name}[/dim] {text}")
         figures = f"BLEU-4 {metrics['bleu_4']:.4f}  CIDEr-D {metrics['cider_d']:.4f}  {metrics['distinct']} different"
         rich.print(f"epoch {epoch + 1}: {figures}")
-        self.waited += 1
-        if metrics["cider_d"] > self.best:
-            self.best, self.waited = metrics["cider_d"], 0
+        self.waited = 0 if metrics["cider_d"] > self.best else self.waited + 1
+        if metrics["cider_d"] >= self.best:
+            self.best = metrics["cider_d"]
             self.save(metrics)
         if self.waited >= self.patience:
             self.model.stop_training = True

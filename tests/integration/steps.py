@@ -38,7 +38,14 @@ def main(data: pathlib.Path) -> None:
     root = pathlib.Path(__file__).resolve().parents[2]
     config = load_config(
         root / "training" / "configs" / "shapes.toml",
-        ["stages.0.batch_size=8", "stages.0.dropout=0", "stages.0.ema=0", "stages.0.doubly_stochastic=0.1"],
+        [
+            "stages.0.batch_size=8",
+            "stages.0.dropout=0",
+            "stages.0.ema=0",
+            "stages.0.doubly_stochastic=0.1",
+            # Adam's first steps have one size whatever the gradient's: at a large rate rounding decides their signs.
+            "stages.0.learning_rate=3e-5",
+        ],
     )
     examples = of_split(read_dataset(data), "train")
     vocabulary = Vocabulary.count((text for e in examples for text in e.captions), config.min_count)
@@ -51,9 +58,9 @@ def main(data: pathlib.Path) -> None:
     trainer = CaptionTrainer(model, stage)
     trainer.compile(optimizer=make_optimizer(stage, model, STEPS), jit_compile=False)
     losses = []
-    for step in range(STEPS):
+    for _ in range(STEPS):
         trainer.reset_metrics()
-        losses.append(float(trainer.train_on_batch(*batches[step], return_dict=True)["loss"]))
+        losses.append(float(trainer.train_on_batch(*batches[0], return_dict=True)["loss"]))
     print(json.dumps({"backend": keras.backend.backend(), "losses": losses}))
 
 
