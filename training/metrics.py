@@ -33,7 +33,8 @@ def evaluate_captions(predictions: Sequence[str], references: Sequence[Sequence[
 
     Returns:
         bleu_1 to bleu_4 and rouge_l (0 to 1), cider_d (0 to 10; papers print 100 times it), exact (share of
-        captions that are one of their references, word for word), distinct (different captions), mean_length (words a caption), words_used (different words), protocol (how it was counted).
+        captions that are one of their references, word for word), distinct (different captions), mean_length (words a
+        caption), words_used (different words), protocol (how it was counted).
 
     Raises:
         DatasetError: no pictures, a picture without references, or lists of different lengths.

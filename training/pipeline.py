@@ -82,12 +82,11 @@ class _Batches(keras.utils.PyDataset):
         """A new order, which depends on the seed and the number of the epoch alone."""
         self.epoch += 1
         self.batches = self._arrange(np.random.default_rng((self.seed, self.epoch)))[: self.steps]
-        # Keras takes the shapes of batches 0 and 1 for those of all: they must differ where any two differ.
-        other = next(
-            (i for i, batch in enumerate(self.batches) if self._steps(batch) != self._steps(self.batches[0])), None
-        )
-        if other:
-            self.batches[1], self.batches[other] = self.batches[other], self.batches[1]
+
+    def _padded_steps(self, index: int) -> int:
+        """Time steps of a batch. Keras takes the shapes of batches 0 and 1 for those of all, so these two differ."""
+        steps = self._steps(self.batches[index])
+        return steps + (index == 1 and steps == self._steps(self.batches[0]))
 
     def _words(self, rows: list[list[EncodedCaption]], steps: int):
         """Inputs, targets and box shares of captions: (len(rows), captions of each, steps, ...)."""
@@ -131,7 +130,7 @@ class FeatureBatches(_Batches):
     def __getitem__(self, index: int):
         chosen = [self.captions[i] for i in self.batches[index]]
         rows = [[caption] for caption in chosen] + [[]] * (self.size - len(chosen))
-        words, targets = self._words(rows, self._steps(self.batches[index]))
+        words, targets = self._words(rows, self._padded_steps(index))
         annotations = self.features.take([self.pictures[caption.picture] for caption in chosen])
         empty = np.zeros((self.size - len(chosen), *annotations.shape[1:]), annotations.dtype)
         return {"annotations": np.concatenate([annotations, empty]).astype(np.float32), "words": words}, targets
@@ -165,7 +164,7 @@ class ImageBatches(_Batches):
         images = load_squares([self.examples[i].image for i in batch], self.encoder, self.pool)
         missing = self.size - len(batch)
         rows = [self.by_picture[i] for i in batch] + [[]] * missing
-        words, targets = self._words(rows, self._steps(batch))
+        words, targets = self._words(rows, self._padded_steps(index))
         pad = [(0, 0), (0, self.most - words.shape[1])]
         words = np.pad(words, [*pad, (0, 0)], constant_values=START)
         targets["targets"] = np.pad(targets["targets"], [*pad, (0, 0)])
