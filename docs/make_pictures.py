@@ -1,4 +1,4 @@
-"""Draw the pictures of the README: python docs/make_pictures.py
+"""Draw the pictures of the README, from the top of the checkout: PYTHONPATH=. python docs/make_pictures.py
 
 The demo's page is photographed in Chromium through Playwright (requirements-dev.txt); the others need only the models.
 """
