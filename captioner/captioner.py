@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
-import itertools
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from PIL import Image
 
+from captioner import plain
 from captioner.caption import Caption, Word
 from captioner.config import DecodingOptions, ModelConfig
+from captioner.controls import IMPOSSIBLE, Controls
 from captioner.errors import CaptionerError, ConfigError, ImageError
+from captioner.folder import find_model, verify
 from captioner.image import Source, network_square, open_image
-from captioner.quiet import load_keras
+from captioner.runtimes.base import Runtime
 from captioner.vocabulary import END, START, Vocabulary, split_words
 
-load_keras()
+if TYPE_CHECKING:
+    from captioner.model import CaptionModel
 
-import keras
-
-from captioner.decoding import ALTERNATIVES, IMPOSSIBLE, Scorer, Searcher, Stepper
-from captioner.model import CaptionModel
-from captioner.store import load_model
+READERS = 2  # threads that read pictures ahead of the network
 
 
 class Captioner:
@@ -32,36 +32,62 @@ class Captioner:
 
     Make one with `Captioner.from_pretrained(folder)`.
 
+    Args:
+        runtime: what runs the model.
+
     Attributes:
         config: how the network is built.
-        model: the network itself.
         vocabulary: the words it knows.
+        grid: rows and columns of its masks.
         metrics: what it reached, as written in its folder.
     """
 
-    def __init__(self, model: CaptionModel, vocabulary: Vocabulary, metrics: dict[str, Any] | None = None):
-        self.model = model
-        self.vocabulary = vocabulary
-        self.metrics = metrics or {}
-        size = self.config.encoder.image_size
-        self._encode = keras.Sequential([keras.Input((size, size, 3), dtype="uint8"), model.encoder])
-        self._encode.compile(jit_compile=False)
-        self._searchers: dict[DecodingOptions, Searcher] = {}
-        self._scorer = Scorer(model.decoder)
-        self._stepper = Stepper(model.decoder)
+    def __init__(self, runtime: Runtime):
+        self.runtime = runtime
+        self.config: ModelConfig = runtime.config
+        self.vocabulary: Vocabulary = runtime.vocabulary
+        self.grid: tuple[int, int] = runtime.grid
+        self.metrics: dict[str, Any] = runtime.metrics
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike) -> Self:
-        """Read a model folder; a bare name means models/<name> of this checkout.
+        """Read a model folder or one that `captioner.export` wrote; a bare name means models/<name> of this checkout.
 
         Raises:
             ModelError: there is none, or a part of it is missing or damaged.
         """
-        return cls(*load_model(folder))
+        folder = find_model(folder)
+        kind = verify(folder)
+        # Imported here, so that an ONNX folder runs where neither Keras nor TensorFlow is installed.
+        if kind == "onnx":
+            from captioner.runtimes.onnx import OnnxRuntime
+
+            return cls(OnnxRuntime(folder))
+        if kind == "saved_model":
+            from captioner.runtimes.saved_model import SavedModelRuntime
+
+            return cls(SavedModelRuntime(folder))
+        from captioner.runtimes.keras_model import KerasRuntime
+
+        return cls(KerasRuntime.load(folder))
+
+    @classmethod
+    def of(cls, model: CaptionModel, vocabulary: Vocabulary, metrics: dict[str, Any] | None = None) -> Self:
+        """A captioner of a Keras network in memory."""
+        from captioner.runtimes.keras_model import KerasRuntime
+
+        return cls(KerasRuntime(model, vocabulary, metrics))
 
     @property
-    def config(self) -> ModelConfig:
-        return self.model.config
+    def model(self) -> CaptionModel:
+        """The Keras network.
+
+        Raises:
+            ConfigError: the model was exported and has none.
+        """
+        if not hasattr(self.runtime, "model"):
+            raise ConfigError("an exported model holds no Keras network; load the folder it was made from")
+        return self.runtime.model
 
     def caption(self, image: Source, count: int | None = None, **options) -> Caption | list[Caption]:
         """Caption one picture.
@@ -75,10 +101,10 @@ class Captioner:
             ImageError: it cannot be read as a picture.
             ConfigError: an option is unknown or out of range.
         """
-        chosen = self._options({**options, **({} if count is None else {"count": count})})
+        chosen = self._controls({**options, **({} if count is None else {"count": count})})
         picture = open_image(image)
-        found = self._search(self._squares([picture]), chosen)
-        captions = self._read(found, 0, image, picture.size, chosen.count)
+        found = self.runtime.search(self.runtime.encode(self._squares([picture])), chosen)
+        captions = self._read(found, 0, image, picture.size, chosen.options.count)
         return captions[0] if count is None else captions
 
     def captions(self, images: Iterable[Source], batch_size: int = 16, **options) -> Iterator[Caption | CaptionerError]:
@@ -96,18 +122,28 @@ class Captioner:
         """
         if batch_size < 1:
             raise ConfigError(f"batch_size is 1 or more. Received: {batch_size}")
-        return self._captions(iter(images), batch_size, self._options(options))
+        if options.get("count", 1) != 1:
+            raise ConfigError("captions gives one caption a picture; use caption(picture, count=…) for more")
+        return self._captions(iter(images), batch_size, self._controls(options))
 
-    def _captions(self, images, batch_size, options):
-        with concurrent.futures.ThreadPoolExecutor(2) as readers:
-            read = lambda: [
-                (image, readers.submit(self._read_square, image)) for image in itertools.islice(images, batch_size)
-            ]
-            batch = read()
-            while batch:
-                following = read()
-                yield from self._caption_batch([(image, reading.result()) for image, reading in batch], options)
-                batch = following
+    def _captions(self, images, batch_size, controls):
+        for batch in self._read_ahead(images, batch_size):
+            yield from self._caption_batch(batch, controls)
+
+    def _read_ahead(self, images, batch_size):
+        """Batches of (image, its square and size, or its error), the next one read while this one is captioned."""
+        with concurrent.futures.ThreadPoolExecutor(READERS) as readers:
+            waiting = collections.deque()
+            try:
+                for image in images:
+                    waiting.append((image, readers.submit(self._read_square, image)))
+                    if len(waiting) == 2 * batch_size:
+                        yield [_result(*waiting.popleft()) for _ in range(batch_size)]
+                while waiting:
+                    yield [_result(*waiting.popleft()) for _ in range(min(batch_size, len(waiting)))]
+            finally:
+                for _, reading in waiting:
+                    reading.cancel()
 
     def _read_square(self, image: Source):
         try:
@@ -116,17 +152,19 @@ class Captioner:
         except ImageError as error:
             return error
 
-    def _caption_batch(self, batch, options) -> list[Caption | CaptionerError]:
+    def _caption_batch(self, batch, controls) -> list[Caption | CaptionerError]:
         good = [(image, *read) for image, read in batch if not isinstance(read, ImageError)]
         captions = iter(())
         if good:
-            found = self._search(np.stack([square for _, square, _ in good]), options)
+            encoded = self.runtime.encode(np.stack([square for _, square, _ in good]))
+            found = self.runtime.search(encoded, controls)
             captions = iter([self._read(found, i, image, size, 1)[0] for i, (image, _, size) in enumerate(good)])
         return [read if isinstance(read, ImageError) else next(captions) for _, read in batch]
 
     def annotations(self, squares: np.ndarray) -> np.ndarray:
         """Annotation vectors (batch, locations, channels) of the network's squares, uint8 (batch, size, size, 3)."""
-        return self._encode.predict_on_batch(squares)
+        encoded = self.runtime.encode(squares)
+        return encoded["memory_annotations"] if isinstance(encoded, dict) else encoded
 
     def score(self, image: Source, text: str) -> Caption:
         """The caption of given words, teacher-forced: their probabilities, and where the network looks at each.
@@ -141,66 +179,55 @@ class Captioner:
         if not words:
             raise ConfigError(f"score needs at least one word. Received: {text!r}")
         picture = open_image(image)
-        annotations = self.annotations(self._squares([picture]))
-        ids = np.array([self.vocabulary.encode(words)], np.int32)
-        found = self._scorer.predict_on_batch({"annotations": annotations, "words": ids})
+        encoded = self.runtime.encode(self._squares([picture]))
+        found = self.runtime.score(encoded, self.vocabulary.encode(words), self._controls({}))
         return self._read(found, 0, image, picture.size, 1, words)[0]
 
     def stream(self, image: Source, **options) -> Iterator[Caption]:
-        """The greedy caption of one picture, growing word by word; the last one's score has the end included.
+        """The caption of one picture, growing word by word; the last one's score has the end included.
+
+        Args:
+            image: picture as in `caption`.
+            **options: fields of `DecodingOptions`; strategy is "greedy", the default, or "sample".
 
         Raises:
             ImageError: it cannot be read as a picture.
             ConfigError: an option is unknown, out of range, or asks for another strategy.
         """
-        chosen = self._options({"strategy": "greedy", **options})
-        if chosen.strategy != "greedy":
+        controls = self._controls({"strategy": "greedy", **options})
+        if controls.options.strategy not in ("greedy", "sample") or controls.required or controls.options.count > 1:
             raise ConfigError(
-                f"stream writes one word after the other: strategy is 'greedy'. Received: {chosen.strategy!r}"
+                "stream writes one word after the other: strategy is 'greedy' or 'sample', count 1, without "
+                f"required_words. Received: strategy '{controls.options.strategy}'"
             )
         picture = open_image(image)
-        return self._stream(image, picture.size, self.annotations(self._squares([picture])), chosen)
+        return self._stream(image, picture.size, self.runtime.encode(self._squares([picture])), controls)
 
-    def _stream(self, source: Source, size, annotations: np.ndarray, options: DecodingOptions) -> Iterator[Caption]:
-        state = self.model.decoder.initial_state(annotations, 1)
-        word, words, total = START, [], 0.0
-        longest = options.max_words or self.config.decoder.max_words
+    def _stream(self, source: Source, size, encoded, controls: Controls) -> Iterator[Caption]:
+        memory, state = self.runtime.start(encoded)
+        chance = controls.chance()[0]
+        word, ids, words, total = START, [], [], 0.0
         while word != END:
-            inputs = {"annotations": annotations, "words": np.array([[word]], np.int32), "state": state}
-            log_probabilities, state, outputs = self._stepper.predict_on_batch(inputs)
-            allowed = log_probabilities[0, 0].copy()
-            if len(words) < options.min_words:
-                allowed[END] = IMPOSSIBLE
-            word = END if len(words) == longest else int(allowed.argmax())
-            total += float(log_probabilities[0, 0, word])
+            log_probabilities, state, outputs = self.runtime.step(np.array([[word]], np.int32), state, memory)
+            values = plain.possible(log_probabilities[0, 0], len(ids), controls)
+            word = plain.draw(plain.allowed(values, ids, controls), controls, float(chance[len(ids)]))
+            log_probability = float(log_probabilities[0, 0, word])
+            total += log_probability
             if word != END:
-                likeliest = np.argsort(-allowed)[:ALTERNATIVES]
-                at = {name: value[0, 0] for name, value in outputs.items()} | {
-                    "word_log_probabilities": allowed[word],
-                    "alternatives": likeliest,
-                    "alternative_log_probabilities": allowed[likeliest],
-                }
+                ids.append(word)
+                of_slot = {name: value[0, 0] for name, value in outputs.items()}
+                at = plain.record(values, word, log_probability, of_slot)
                 words.append(self._word(at, self.vocabulary.words[word]))
             yield Caption(tuple(words), total / (len(words) + (word == END)), source, size, self.config.encoder.resize)
 
-    def _options(self, values: dict[str, Any]) -> DecodingOptions:
-        options = DecodingOptions.parse(values)
-        longest = options.max_words or self.config.decoder.max_words
-        if options.min_words > longest:
-            raise ConfigError(f"min_words {options.min_words} is more than the {longest} words a caption may have")
-        return options
+    def _controls(self, values: dict[str, Any]) -> Controls:
+        return Controls.resolve(DecodingOptions.parse(values), self.vocabulary, self.config.decoder.max_words)
 
     def _square(self, picture: Image.Image) -> np.ndarray:
         return network_square(picture, self.config.encoder.image_size, self.config.encoder.resize)
 
     def _squares(self, pictures: list[Image.Image]) -> np.ndarray:
         return np.stack([self._square(picture) for picture in pictures])
-
-    def _search(self, squares: np.ndarray, options: DecodingOptions) -> dict[str, np.ndarray]:
-        if options not in self._searchers:
-            longest = options.max_words or self.config.decoder.max_words
-            self._searchers[options] = Searcher(self.model.decoder, options, longest)
-        return self._searchers[options].predict_on_batch(self.annotations(squares))
 
     def _read(self, found, row: int, source: Source, size, count: int, texts: list[str] | None = None) -> list[Caption]:
         """Captions of picture `row` out of the tensors of `captioner.decoding`."""
@@ -226,7 +253,7 @@ class Captioner:
         return captions
 
     def _word(self, at: dict[str, np.ndarray], text: str) -> Word:
-        grid = self.model.encoder.grid
+        grid = self.grid
         alternatives = zip(
             self.vocabulary.decode(at["alternatives"]), np.exp(at["alternative_log_probabilities"]), strict=True
         )
@@ -239,3 +266,7 @@ class Captioner:
             sentinel=float(at["sentinel"]) if "sentinel" in at else None,
             heads=at["heads"].reshape(-1, *grid) if "heads" in at else None,
         )
+
+
+def _result(image: Source, reading: concurrent.futures.Future):
+    return image, reading.result()

@@ -108,32 +108,71 @@ class ModelConfig(Config):
 
 
 class DecodingOptions(Config):
-    """How a caption is searched for.
+    """How a caption is searched for, and what it may say.
 
     Attributes:
-        strategy: "beam", or "greedy", which is a beam of one.
-        beam_width: hypotheses kept open at each step.
-        count: how many captions to return, best first; at most `beam_width`.
+        strategy: "beam"; "greedy", which is a beam of one; "diverse", beams in groups that keep apart (Vijayakumar
+            et al. 2018); "sample", words drawn at random.
+        beam_width: hypotheses kept open at each step, by "beam" and "diverse".
+        count: how many captions to return, best first; at most `beam_width`, 1 for "greedy", any for "sample".
         min_words, max_words: shortest and longest caption; max_words None means the model's own.
         length_penalty: alpha of Wu et al. 2016, equation 14; it ranks hypotheses and leaves `score` alone.
+        temperature: "sample" divides log-probabilities by it; below 1 the likely words get likelier.
+        top_k: "sample" draws from so many of the likeliest words; None from all.
+        top_p: "sample" draws from the likeliest words that hold this share of the probability (Holtzman et al. 2020).
+        seed: of "sample"; the same seed gives a picture the same captions, alone or among others. None is random.
+        groups: "diverse" splits `beam_width` into so many equal groups; None gives every hypothesis its own.
+        diversity: "diverse" takes this from the log-probability of a word for each earlier group that chose it at the
+            same step.
+        prefix: words the caption begins with.
+        required_words: words it must hold, by "beam" and "greedy" (Hokamp & Liu 2017, grid beam search).
+        forbidden_words: words it may not hold.
+        no_repeat_ngram: no run of so many words occurs twice; 0 allows all.
     """
 
-    strategy: Literal["beam", "greedy"] = "beam"
+    strategy: Literal["beam", "greedy", "sample", "diverse"] = "beam"
     beam_width: int = pydantic.Field(5, ge=1, le=20)
     count: int = pydantic.Field(1, ge=1, le=20)
     min_words: int = pydantic.Field(1, ge=0, le=100)
     max_words: int | None = pydantic.Field(None, ge=1, le=100)
     length_penalty: float = pydantic.Field(0.6, ge=0.0, le=5.0)
+    temperature: float = pydantic.Field(1.0, ge=0.01, le=10.0)
+    top_k: int | None = pydantic.Field(None, ge=1)
+    top_p: float = pydantic.Field(1.0, gt=0.0, le=1.0)
+    seed: int | None = pydantic.Field(None, ge=0)
+    groups: int | None = pydantic.Field(None, ge=1, le=20)
+    diversity: float = pydantic.Field(0.5, ge=0.0, le=100.0)
+    prefix: str = ""
+    required_words: tuple[str, ...] = pydantic.Field((), max_length=8)
+    forbidden_words: tuple[str, ...] = ()
+    no_repeat_ngram: int = pydantic.Field(0, ge=0, le=20)
+
+    @pydantic.field_validator("required_words", "forbidden_words", mode="before")
+    @classmethod
+    def _text_is_words(cls, value: Any) -> Any:
+        return tuple(value.split()) if isinstance(value, str) else value
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.max_words is not None and self.min_words > self.max_words:
             raise ValueError(f"min_words {self.min_words} is more than max_words {self.max_words}")
+        for name, strategies in STRATEGIES_OF.items():
+            if self.strategy not in strategies and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} belongs to strategy {' or '.join(strategies)}, not to '{self.strategy}'")
         if self.count > self.width:
             raise ValueError(f"count {self.count} is more than the {self.width} hypotheses the search keeps")
+        if self.strategy == "diverse" and self.beam_width % (self.groups or self.beam_width):
+            raise ValueError(f"beam_width {self.beam_width} does not split into {self.groups} equal groups")
         return self
 
     @property
     def width(self) -> int:
         """Hypotheses the search really keeps."""
-        return 1 if self.strategy == "greedy" else self.beam_width
+        return {"greedy": 1, "sample": self.count}.get(self.strategy, self.beam_width)
+
+
+STRATEGIES_OF = {
+    **dict.fromkeys(("temperature", "top_k", "top_p", "seed"), ("sample",)),
+    **dict.fromkeys(("groups", "diversity"), ("diverse",)),
+    "required_words": ("beam", "greedy"),
+}

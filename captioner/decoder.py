@@ -80,8 +80,8 @@ class Decoder(keras.layers.Layer):
         """What stays the same for all words of a picture."""
         return self.attention.prepare(ops.cast(annotations, self.compute_dtype))
 
-    def initial_state(self, annotations, captions: int):
-        """(h_0, c_0, attention state) for each of `captions` captions a picture."""
+    def initial_state(self, annotations, memory, captions: int):
+        """(h_0, c_0, attention state) for each of `captions` captions a picture; `memory` is what `prepare` gave."""
         mean = ops.cast(ops.mean(ops.cast(annotations, "float32"), axis=1), self.compute_dtype)
         hidden = ops.tanh(ops.matmul(mean, self.hidden_kernel) + self.hidden_bias)
         cell = ops.tanh(ops.matmul(mean, self.cell_kernel) + self.cell_bias)
@@ -89,7 +89,7 @@ class Decoder(keras.layers.Layer):
         return {
             "hidden": repeat(hidden),
             "cell": repeat(cell),
-            "attention": self.attention.initial_state(self.prepare(annotations), captions),
+            "attention": self.attention.initial_state(memory, captions),
         }
 
     def embed(self, words):
@@ -166,7 +166,7 @@ class Decoder(keras.layers.Layer):
         """
         captions = words.shape[1]
         memory = self.prepare(annotations)
-        state = self.initial_state(annotations, captions)
+        state = self.initial_state(annotations, memory, captions)
         embedded = self.embed(words)
         if training and self.input_dropout:
             embedded = keras.random.dropout(embedded, self.input_dropout, seed=self.seeds)

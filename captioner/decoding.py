@@ -1,38 +1,97 @@
-"""Beam search and scoring inside the graph, for a batch of pictures, with masks of the words that survive.
+"""Search for captions inside the graph, for a batch of pictures, with masks of the words that survive.
 
 Written in `keras.ops` alone, so that the same search runs on every backend and can be exported.
+
+Hypotheses of a picture stand in `lanes` of equal width. A beam has one lane, and one more for each word that must
+appear: those in lane i hold i of them (grid beam search, Hokamp & Liu 2017). Diverse beam search has a lane for each
+group, sampling one for each caption. `Lanes` holds what differs.
 """
 
 from __future__ import annotations
 
-import keras
+import dataclasses
+
 from keras import ops, tree
 
-from captioner.config import DecodingOptions
+from captioner.constraints import alternatives_mask, constraints_mask
+from captioner.controls import ALTERNATIVES, IMPOSSIBLE, Structure
 from captioner.decoder import Decoder
-from captioner.vocabulary import END, PAD, START, UNKNOWN
+from captioner.vocabulary import END, START
 
-ALTERNATIVES = 5
-IMPOSSIBLE = -1e9  # a log-probability no caption reaches; infinities would make NaN of 0 * inf
+NOT_REPORTED = ("hidden", "context")
 
 
-def length_penalty(length, alpha: float):
+def search(decoder: Decoder, annotations, structure: Structure, controls: dict):
+    """The likeliest captions of each picture, or samples.
+
+    At every step each open hypothesis is continued by every word. The best `width` continuations of a lane that do
+    not end stay open; those that end, and are among the best 2 * width - 1 continuations, join the finished ones,
+    which are kept apart. A lane of width one ends with its first end: a beam of one is greedy search. The search
+    stops when no open hypothesis can still beat the finished ones.
+
+    Args:
+        decoder: the decoder.
+        annotations: (batch, locations, channels).
+        structure: what shapes the graph.
+        controls: tensors of `captioner.controls.Controls.inputs`: "banned" (vocabulary_size,) is added to
+            log-probabilities; "prefix" ids (max_words + 1,), PAD where any word may stand; "min_words";
+            "length_penalty"; where asked for, "required" ids (required,); "diversity"; "temperature", "top_k",
+            "top_p" and "chance" (1 or batch, width, max_words + 1), 0 to 1.
+
+    Returns:
+        Tensors with the best hypothesis first, `time` = max_words:
+        "words" ids (batch, width, time), PAD after the end; "length" (batch, width) in words; "log_probability"
+        (batch, width) of the whole caption, the end included, below -1e8 where there is no such hypothesis;
+        "word_log_probabilities" (batch, width, time); "weights" (batch, width, time, locations);
+        "alternatives" ids and "alternative_log_probabilities" (batch, width, time, 5); "gate" and further
+        extras of the attention (batch, width, time, ...).
+    """
+    run = _Search(decoder, annotations, structure, controls)
+    carry = ops.while_loop(run.goes_on, run.step, run.start(), maximum_iterations=structure.max_words + 1)
+    return run.best(carry)
+
+
+def length_penalty(length, alpha):
     """((5 + length) / 6) ** alpha, Wu et al. 2016, equation 14; `length` counts the end symbol."""
-    return ((5.0 + length) / 6.0) ** alpha
+    return ops.power((5.0 + ops.cast(length, "float32")) / 6.0, ops.cast(alpha, "float32"))
 
 
-def _never_written(vocabulary_size: int):
-    """Log-probabilities to add: symbols that no caption may hold are out of reach."""
-    ids = ops.arange(vocabulary_size)
-    banned = ops.logical_or(ops.equal(ids, PAD), ops.logical_or(ops.equal(ids, START), ops.equal(ids, UNKNOWN)))
-    return ops.where(banned, IMPOSSIBLE, 0.0)
+@dataclasses.dataclass
+class Lanes:
+    """How many hypotheses stand where.
+
+    Attributes:
+        count: lanes of a picture.
+        width: hypotheses in each.
+        pools: sets of finished hypotheses that don't compete with each other.
+        started: lanes that hold a hypothesis at the start.
+    """
+
+    count: int
+    width: int
+    pools: int
+    started: int
+
+    @classmethod
+    def of(cls, structure: Structure) -> Lanes:
+        if structure.strategy == "sample":
+            return cls(structure.width, 1, structure.width, structure.width)
+        if structure.strategy == "diverse":
+            groups = structure.groups
+            return cls(groups, structure.width // groups, groups, groups)
+        return cls(structure.required + 1, structure.width, 1, 1)
+
+    @property
+    def slots(self) -> int:
+        return self.count * self.width
+
+    @property
+    def drawn(self) -> int:
+        """Continuations looked at in each lane: enough for `width` that do not end."""
+        return 2 * self.width if self.width > 1 else 1
 
 
-def _is_end(vocabulary_size: int):
-    return ops.equal(ops.arange(vocabulary_size), END)
-
-
-def _choose(values, slots):
+def choose(values, slots):
     """values[b, slots[b, j]] for values (batch, captions, ...) and slots (batch, j)."""
     slots = ops.reshape(slots, tuple(ops.shape(slots)) + (1,) * (len(values.shape) - 2))
     return ops.take_along_axis(values, slots, axis=1)
@@ -45,163 +104,246 @@ def _write(history, step, value):
     return ops.where(here, value[None], history)
 
 
-def beam_search(decoder: Decoder, annotations, options: DecodingOptions, max_words: int):
-    """The likeliest captions of each picture.
-
-    At every step each open hypothesis is continued by every word. The best `width` continuations that do not end
-    stay open; those that end, and are among the best 2 * width - 1 continuations, join the finished ones, which
-    are kept apart. The search stops when no open hypothesis can still beat the finished ones, or, with a width of
-    one, at the first that ends: a beam of one is greedy search.
-
-    Args:
-        decoder: the decoder.
-        annotations: (batch, locations, channels).
-        options: width, penalty, shortest caption.
-        max_words: longest caption.
-
-    Returns:
-        Tensors with the best hypothesis first, `time` = max_words:
-        "words" ids (batch, width, time), PAD after the end; "length" (batch, width) in words; "log_probability"
-        (batch, width) of the whole caption, the end included, below -1e8 where there is no such hypothesis;
-        "word_log_probabilities" (batch, width, time); "weights" (batch, width, time, locations);
-        "alternatives" ids and "alternative_log_probabilities" (batch, width, time, 5); "gate" and further
-        extras of the attention (batch, width, time, ...).
-    """
-    width, steps = options.width, max_words + 1
-    search = _Search(decoder, annotations, options, width, steps)
-    carry = ops.while_loop(search.goes_on, search.step, search.start(), maximum_iterations=steps)
-    return search.best(carry)
+def _best(scores, count: int):
+    values, order = ops.top_k(scores, count)
+    return values, ops.cast(order, "int32")
 
 
 class _Search:
-    def __init__(self, decoder, annotations, options, width, steps):
-        self.decoder, self.options, self.width, self.steps = decoder, options, width, steps
+    def __init__(self, decoder, annotations, structure, controls):
+        self.decoder, self.annotations, self.structure, self.controls = decoder, annotations, structure, controls
+        self.lanes = Lanes.of(structure)
         self.memory = decoder.prepare(annotations)
-        self.annotations = annotations
         self.batch = ops.shape(annotations)[0]
         self.size = decoder.vocabulary_size
-        self.never = _never_written(self.size)
-        self.end = _is_end(self.size)
 
     def start(self):
-        state = self.decoder.initial_state(self.annotations, self.width)
-        words = ops.full((self.batch, self.width), START, dtype="int32")
-        # All beams begin alike, so only the first may be continued at the first step.
-        first = ops.where(ops.equal(ops.arange(self.width), 0), 0.0, IMPOSSIBLE)
-        totals = ops.zeros((self.batch, self.width)) + first
+        lanes, slots, time = self.lanes, (self.batch, self.lanes.slots), self.structure.max_words
+        state = self.decoder.initial_state(self.annotations, self.memory, lanes.slots)
+        words = ops.full(slots, START, dtype="int32")
+        # All hypotheses of a lane begin alike, so only its first may be continued at the first step.
+        places = ops.arange(lanes.slots)
+        begins = ops.logical_and(ops.equal(places % lanes.width, 0), places // lanes.width < lanes.started)
+        # Only for the shapes of what a step reports; a compiler drops it.
         _, _, outputs = self.decoder.step(words, state, self.memory)
+        pool = (self.batch, lanes.pools, lanes.width)
         return {
             "step": ops.zeros((), "int32"),
             "words": words,
-            "totals": totals,
+            "totals": ops.zeros(slots) + ops.where(begins, 0.0, IMPOSSIBLE),
+            "met": ops.zeros((*slots, self.structure.required), "int32"),
             "state": state,
+            "trail": self._empty_trail(slots),
             "finished": {
-                "rank": ops.full((self.batch, self.width), IMPOSSIBLE, dtype="float32"),
-                "total": ops.full((self.batch, self.width), IMPOSSIBLE, dtype="float32"),
-                "length": ops.zeros((self.batch, self.width), "int32"),
-                "slot": ops.zeros((self.batch, self.width), "int32"),
+                "rank": ops.full(pool, IMPOSSIBLE, dtype="float32"),
+                "total": ops.full(pool, IMPOSSIBLE, dtype="float32"),
+                "length": ops.zeros(pool, "int32"),
+                **self._empty_trail(pool),
             },
-            "history": self._empty_history(outputs),
+            "history": self._empty_history((time, *slots), outputs),
         }
 
-    def _empty_history(self, outputs):
-        shape = (self.steps, self.batch, self.width)
+    def _empty_trail(self, shape):
+        """The words of each hypothesis, the slots its masks were made in, and the words' log-probabilities."""
+        time = self.structure.max_words
+        return {
+            "sequence": ops.zeros((*shape, time), "int32"),
+            "slots": ops.zeros((*shape, time), "int32"),
+            "word_log_probabilities": ops.zeros((*shape, time)),
+        }
+
+    @staticmethod
+    def _empty_history(shape, outputs):
         history = {
-            "words": ops.zeros(shape, "int32"),
-            "parents": ops.zeros(shape, "int32"),
-            "word_log_probabilities": ops.zeros(shape),
             "alternatives": ops.zeros((*shape, ALTERNATIVES), "int32"),
             "alternative_log_probabilities": ops.zeros((*shape, ALTERNATIVES)),
         }
-        reported = {name: value for name, value in outputs.items() if name not in ("hidden", "context")}
+        reported = {name: value for name, value in outputs.items() if name not in NOT_REPORTED}
         return history | {name: ops.zeros((*shape, *value.shape[2:])) for name, value in reported.items()}
 
     def goes_on(self, carry):
         """Whether some picture has an open hypothesis that can still be among its answers."""
-        finished, options = carry["finished"], self.options
-        if self.width == 1:
-            return ops.any(finished["total"] < IMPOSSIBLE / 2)
+        lanes, ranks = self.lanes, carry["finished"]["rank"]
         # Totals only fall, and the penalty of the longest caption flatters an open one most.
-        bound = ops.max(carry["totals"], axis=1) / length_penalty(float(self.steps), options.length_penalty)
-        return ops.any(ops.logical_and(bound > IMPOSSIBLE / 2, bound > finished["rank"][:, options.count - 1]))
+        flattered = carry["totals"] / length_penalty(self.structure.max_words + 1, self.controls["length_penalty"])
+        bound = ops.max(ops.reshape(flattered, (self.batch, lanes.pools, -1)), axis=-1)
+        worst = ranks[:, :, self.structure.count - 1 if lanes.pools == 1 else lanes.width - 1]
+        return ops.any(ops.logical_and(bound > IMPOSSIBLE / 2, bound > worst))
 
     def step(self, carry):
         step = carry["step"]
         log_probabilities, state, outputs = self.decoder.step(carry["words"], carry["state"], self.memory)
-        allowed = log_probabilities + self._forbidden(step)
-        candidates = ops.reshape(carry["totals"][:, :, None] + allowed, (self.batch, self.width * self.size))
-        totals, flat = ops.top_k(candidates, 2 * self.width)
-        flat = ops.cast(flat, "int32")
-        parents, words = flat // self.size, flat % self.size
-        ends = ops.equal(words, END)
-
-        finished = self._finish(carry["finished"], step, totals, parents, ends)
-        open_totals, order = ops.top_k(ops.where(ends, 2 * IMPOSSIBLE, totals), self.width)
-        open_totals = ops.maximum(open_totals, IMPOSSIBLE)
-        order = ops.cast(order, "int32")
-        parents, words = _choose(parents, order), _choose(words, order)
-        flat_words = ops.take_along_axis(
-            ops.reshape(log_probabilities, (self.batch, -1)), parents * self.size + words, axis=1
+        possible = log_probabilities + alternatives_mask(self.structure, self.controls, step, self.size)
+        allowed = possible + constraints_mask(
+            self.structure, self.controls, step, carry["trail"]["sequence"], self.size
         )
-        likeliest, ids = ops.top_k(allowed, ALTERNATIVES)
-        record = {
-            "words": words,
-            "parents": parents,
-            "word_log_probabilities": flat_words,
-            "alternatives": ops.cast(ids, "int32"),
-            "alternative_log_probabilities": likeliest,
-        } | {name: outputs[name] for name in outputs if name not in ("hidden", "context")}
+        drawn, opened = getattr(self, f"_{self.structure.strategy}")(carry, allowed)
+        parents, words = opened["parents"], opened["words"]
+        flat = parents * self.size + words
+        of_words = ops.take_along_axis(ops.reshape(log_probabilities, (self.batch, -1)), flat, axis=1)
+        trail = {name: choose(value, parents) for name, value in carry["trail"].items()}
+        new = {"sequence": words, "slots": parents, "word_log_probabilities": of_words}
+        here = ops.equal(ops.arange(self.structure.max_words, dtype="int32"), step)
+        likeliest, ids = _best(possible, ALTERNATIVES)
+        record = {"alternatives": ids, "alternative_log_probabilities": likeliest}
+        record |= {name: value for name, value in outputs.items() if name not in NOT_REPORTED}
         return {
             "step": step + 1,
             "words": words,
-            "totals": open_totals,
-            "state": tree.map_structure(lambda value: _choose(value, parents), state),
-            "finished": finished,
+            "totals": ops.maximum(opened["totals"], IMPOSSIBLE),
+            "met": self._met(carry["met"], parents, words),
+            "state": tree.map_structure(lambda value: choose(value, parents), state),
+            "trail": {name: ops.where(here, new[name][:, :, None], value) for name, value in trail.items()},
+            "finished": self._finish(carry, drawn),
             "history": {name: _write(carry["history"][name], step, value) for name, value in record.items()},
         }
 
-    def _forbidden(self, step):
-        """(vocabulary_size,) to add to the log-probabilities of this step."""
-        too_short = ops.where(ops.logical_and(self.end, step < self.options.min_words), IMPOSSIBLE, 0.0)
-        too_long = ops.where(ops.logical_and(ops.logical_not(self.end), step >= self.steps - 1), IMPOSSIBLE, 0.0)
-        return self.never + too_short + too_long
+    def _beam(self, carry, allowed):
+        """Each lane's best continuations; a word that must appear moves its hypothesis to the next lane."""
+        lanes, required = self.lanes, self.structure.required
+        moved = None
+        if required:
+            moved, allowed = self._movers(carry, allowed)
+        scores = carry["totals"][:, :, None] + allowed
+        scores = ops.reshape(scores, (self.batch, lanes.count, lanes.width * self.size))
+        totals, order = _best(scores, lanes.drawn)
+        first = ops.reshape(ops.arange(lanes.count, dtype="int32") * lanes.width, (1, -1, 1))
+        drawn = {"totals": totals, "words": order % self.size, "parents": first + order // self.size}
+        if moved:
+            drawn = {name: ops.concatenate([value, moved[name]], axis=2) for name, value in drawn.items()}
+            drawn = self._reorder(drawn, drawn["totals"], lanes.drawn)
+        return self._last_lane(drawn), self._flatten(self._open(drawn, drawn["totals"]))
 
-    def _finish(self, finished, step, totals, parents, ends):
-        """The best `width` of those finished before and those that end now."""
-        near = ops.arange(2 * self.width) < 2 * self.width - 1
-        ends = ops.logical_and(ops.logical_and(ends, near), totals > IMPOSSIBLE / 2)
-        length = ops.cast(step + 1, "float32")
-        rank = ops.where(ends, totals / length_penalty(length, self.options.length_penalty), IMPOSSIBLE)
-        if self.width == 1:  # greedy has stopped at its first end
-            rank = ops.where(finished["total"] > IMPOSSIBLE / 2, IMPOSSIBLE, rank)
-        new = {"rank": rank, "total": totals, "length": ops.zeros_like(parents) + step, "slot": parents}
-        pool = {
-            name: ops.concatenate([finished[name], ops.cast(new[name], finished[name].dtype)], axis=1) for name in new
+    def _movers(self, carry, allowed):
+        """Continuations by words that must appear, in the lanes they lead to; and what is allowed to the others."""
+        lanes, count, words = self.lanes, self.structure.required, self.controls["required"]
+        missing = 1 - carry["met"]
+        moving = carry["totals"][:, :, None] + ops.take(allowed, words, axis=2)
+        moving = ops.where(missing > 0, moving, IMPOSSIBLE)
+        moving = ops.reshape(moving, (self.batch, lanes.count, lanes.width * count))
+        nowhere = ops.full((self.batch, 1, lanes.width * count), IMPOSSIBLE, dtype="float32")
+        places = ops.arange(lanes.width * count, dtype="int32")
+        lane = ops.reshape(ops.arange(-1, lanes.count - 1, dtype="int32"), (1, -1, 1))
+        shape = (self.batch, lanes.count, lanes.width * count)
+        moved = {
+            "totals": ops.concatenate([nowhere, moving[:, :-1]], axis=1),
+            "words": ops.broadcast_to(ops.take(words, places % count), shape),
+            "parents": ops.broadcast_to(ops.maximum(lane, 0) * lanes.width + places // count, shape),
         }
-        _, order = ops.top_k(pool["rank"], self.width)
-        return {name: _choose(value, ops.cast(order, "int32")) for name, value in pool.items()}
+        left = count - ops.arange(lanes.slots, dtype="int32") // lanes.width  # words still missing in each slot
+        ends = ops.equal(ops.arange(self.size), END)
+        late = left > self.structure.max_words - carry["step"] - 1  # no room for a word besides them
+        held = ops.logical_and(ops.logical_or(ends, late[:, None]), (left > 0)[:, None])
+        own = ops.matmul(ops.cast(missing, "float32"), ops.one_hot(words, self.size, dtype="float32"))
+        return moved, allowed + IMPOSSIBLE * (own + ops.cast(held, "float32"))
+
+    def _diverse(self, carry, allowed):
+        """Group after group, each avoiding the words that the groups before it chose at this step."""
+        lanes, opened, drawn = self.lanes, [], []
+        chosen = ops.zeros((self.batch, self.size))
+        scores = carry["totals"][:, :, None] + allowed
+        for group in range(lanes.count):
+            first = group * lanes.width
+            own = scores[:, first : first + lanes.width]
+            kept_apart = own - self.controls["diversity"] * chosen[:, None]
+            flat = (self.batch, 1, lanes.width * self.size)
+            order_by, order = _best(ops.reshape(kept_apart, flat), lanes.drawn)
+            totals = ops.take_along_axis(ops.reshape(own, flat), order, axis=2)
+            best = {"totals": totals, "words": order % self.size, "parents": first + order // self.size}
+            drawn.append(best)
+            opened.append(self._open(best, order_by))
+            alive = ops.cast(opened[-1]["totals"] > IMPOSSIBLE / 2, "float32")[..., None]
+            words = ops.one_hot(opened[-1]["words"], self.size, dtype="float32")
+            chosen = chosen + ops.sum(words * alive, axis=(1, 2))
+        join = lambda parts: {name: ops.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
+        return join(drawn), self._flatten(join(opened))
+
+    def _sample(self, carry, allowed):
+        """One word for each caption, drawn by its number in "chance" from the words sorted by probability."""
+        controls = self.controls
+        shares, ids = _best(ops.softmax(allowed / controls["temperature"], axis=-1), self.size)
+        before = ops.cumsum(shares, axis=-1) - shares
+        kept = ops.logical_and(ops.arange(self.size) < controls["top_k"], before < controls["top_p"])
+        shares = shares * ops.cast(kept, "float32")
+        reached = ops.cumsum(shares, axis=-1)
+        mark = ops.take(controls["chance"], carry["step"], axis=2)[:, :, None] * reached[:, :, -1:]
+        place = ops.sum(ops.cast(reached <= mark, "int32"), axis=-1, keepdims=True)
+        place = ops.minimum(place, ops.sum(ops.cast(shares > 0, "int32"), axis=-1, keepdims=True) - 1)
+        words = ops.take_along_axis(ids, place, axis=2)
+        totals = carry["totals"][:, :, None] + ops.take_along_axis(allowed, words, axis=2)
+        slots = ops.reshape(ops.arange(self.lanes.slots, dtype="int32"), (1, -1, 1))
+        drawn = {"totals": totals, "words": words, "parents": slots + ops.zeros_like(words)}
+        return drawn, self._flatten(self._open(drawn, totals))
+
+    def _open(self, drawn, order_by):
+        """The best continuations of each lane that do not end."""
+        ends = ops.equal(drawn["words"], END)
+        open_ones = {**drawn, "totals": ops.where(ends, 2 * IMPOSSIBLE, drawn["totals"])}
+        if self.lanes.drawn == 1:
+            return open_ones
+        return self._reorder(open_ones, ops.where(ends, 4 * IMPOSSIBLE, order_by), self.lanes.width)
+
+    @staticmethod
+    def _reorder(drawn, order_by, count):
+        _, order = _best(order_by, count)
+        return {name: ops.take_along_axis(value, order, axis=2) for name, value in drawn.items()}
+
+    def _flatten(self, opened):
+        return {name: ops.reshape(value, (self.batch, self.lanes.slots)) for name, value in opened.items()}
+
+    @staticmethod
+    def _last_lane(drawn):
+        """Only hypotheses with every word that must appear may end."""
+        return {name: value[:, -1:] for name, value in drawn.items()}
+
+    def _met(self, met, parents, words):
+        if not self.structure.required:
+            return met
+        now = ops.cast(ops.equal(words[:, :, None], self.controls["required"]), "int32")
+        return ops.maximum(choose(met, parents), now)
+
+    def _finish(self, carry, drawn):
+        """The best of those finished before and those that end now, in each pool."""
+        lanes, step, totals = self.lanes, carry["step"], drawn["totals"]
+        near = ops.arange(lanes.drawn) < max(2 * lanes.width - 1, 1)
+        ends = ops.logical_and(ops.logical_and(ops.equal(drawn["words"], END), near), totals > IMPOSSIBLE / 2)
+        penalty = length_penalty(step + 1, self.controls["length_penalty"])
+        parents = ops.reshape(drawn["parents"], (self.batch, -1))
+        shape = (self.batch, lanes.pools, lanes.drawn, self.structure.max_words)
+        new = {
+            "rank": ops.where(ends, totals / penalty, IMPOSSIBLE),
+            "total": totals,
+            "length": ops.zeros_like(drawn["words"]) + step,
+            **{name: ops.reshape(choose(value, parents), shape) for name, value in carry["trail"].items()},
+        }
+        pool = {name: ops.concatenate([carry["finished"][name], new[name]], axis=2) for name in new}
+        rank, order = _best(pool.pop("rank"), lanes.width)
+        return {"rank": rank} | {name: _along(value, order) for name, value in pool.items()}
 
     def best(self, carry):
-        """Follow the finished hypotheses back to their first word."""
-        finished = carry["finished"]
-        history = {name: values[:-1] for name, values in carry["history"].items()}  # the last step only ends captions
-        slot, slots, parents = finished["slot"], [], []
-        for time in reversed(range(self.steps - 1)):
-            parent = _choose(history["parents"][time], slot)
-            slots.insert(0, slot)
-            parents.insert(0, parent)
-            slot = ops.where(time < finished["length"], parent, slot)
-        slots, parents = ops.stack(slots), ops.stack(parents)
-        inside = ops.arange(self.steps - 1) < finished["length"][:, :, None]
-        # A word belongs to the hypothesis it made; masks and alternatives to the one it was chosen from.
-        of_child = ("words", "word_log_probabilities")
-        found = {
-            name: _keep(_pick(values, slots if name in of_child else parents), inside)
-            for name, values in history.items()
-            if name != "parents"
+        """All pools together, the best first, with what was recorded on the way to each."""
+        lanes, finished = self.lanes, carry["finished"]
+        flat = {
+            name: ops.reshape(value, (self.batch, lanes.pools * lanes.width, *value.shape[3:]))
+            for name, value in finished.items()
         }
-        total = ops.where(finished["rank"] > IMPOSSIBLE / 2, finished["total"], IMPOSSIBLE)
-        return {"length": finished["length"], "log_probability": total, **found}
+        rank, order = _best(flat.pop("rank"), self.structure.width)
+        flat = {name: choose(value, order) for name, value in flat.items()}
+        inside = ops.arange(self.structure.max_words) < flat["length"][:, :, None]
+        slots = ops.moveaxis(flat["slots"], 2, 0)
+        found = {"words": flat["sequence"], "word_log_probabilities": flat["word_log_probabilities"]}
+        found |= {name: _pick(values, slots) for name, values in carry["history"].items()}
+        return {
+            "length": flat["length"],
+            "log_probability": ops.where(rank > IMPOSSIBLE / 2, flat["total"], IMPOSSIBLE),
+            **{name: _keep(value, inside) for name, value in found.items()},
+        }
+
+
+def _along(values, order):
+    """values[b, p, order[b, p, j]]."""
+    order = ops.reshape(order, tuple(ops.shape(order)) + (1,) * (len(values.shape) - 3))
+    return ops.take_along_axis(values, order, axis=2)
 
 
 def _pick(history, slots):
@@ -214,77 +356,3 @@ def _keep(value, inside):
     """value where `inside` (batch, captions, time), zero elsewhere."""
     inside = ops.reshape(inside, tuple(ops.shape(inside)) + (1,) * (len(value.shape) - 3))
     return ops.where(inside, value, ops.zeros_like(value))
-
-
-def score_words(decoder: Decoder, annotations, words):
-    """What the decoder thinks of given words, teacher-forced.
-
-    Args:
-        annotations: (batch, locations, channels).
-        words: ids (batch, time), without start and end; all rows have `time` words.
-
-    Returns:
-        The tensors of `beam_search` with a width of one, and "log_probability" with the end included.
-    """
-    words = ops.cast(words, "int32")
-    one = ops.zeros((ops.shape(words)[0], 1), "int32")
-    start, end = one + START, one + END
-    outputs = decoder(annotations, ops.concatenate([start, words], axis=1)[:, None])
-    log_probabilities = ops.log_softmax(outputs["logits"], axis=-1)
-    targets = ops.concatenate([words, end], axis=1)[:, None, :, None]
-    of_words = ops.take_along_axis(log_probabilities, targets, axis=-1)[..., 0]
-    likeliest, ids = ops.top_k(log_probabilities[:, :, :-1] + _never_written(decoder.vocabulary_size), ALTERNATIVES)
-    return {
-        "words": words[:, None],
-        "length": one + ops.shape(words)[1],
-        "log_probability": ops.sum(of_words, axis=-1),
-        "word_log_probabilities": of_words[:, :, :-1],
-        "alternatives": ops.cast(ids, "int32"),
-        "alternative_log_probabilities": likeliest,
-        **{name: value[:, :, :-1] for name, value in outputs.items() if name != "logits"},
-    }
-
-
-class Searcher(keras.Model):
-    """`beam_search` as a model of its own, so that `predict_on_batch` compiles it once on any backend."""
-
-    def __init__(self, decoder: Decoder, options: DecodingOptions, max_words: int):
-        super().__init__()
-        self.decoder, self.options, self.max_words = decoder, options, max_words
-        self.compile(jit_compile=False)
-        self.built = True
-
-    def call(self, annotations):
-        return beam_search(self.decoder, annotations, self.options, self.max_words)
-
-
-class Scorer(keras.Model):
-    """`score_words` as a model of its own; its input is {"annotations", "words"}."""
-
-    def __init__(self, decoder: Decoder):
-        super().__init__()
-        self.decoder = decoder
-        self.compile(jit_compile=False)
-        self.built = True
-
-    def call(self, inputs):
-        return score_words(self.decoder, inputs["annotations"], inputs["words"])
-
-
-class Stepper(keras.Model):
-    """One greedy step as a model of its own, for captions that are shown while they are written.
-
-    Its input is {"annotations", "words" (batch, 1), "state"}; it returns what `Decoder.step` does, with the symbols
-    that are never written out of reach.
-    """
-
-    def __init__(self, decoder: Decoder):
-        super().__init__()
-        self.decoder = decoder
-        self.compile(jit_compile=False)
-        self.built = True
-
-    def call(self, inputs):
-        memory = self.decoder.prepare(inputs["annotations"])
-        log_probabilities, state, outputs = self.decoder.step(inputs["words"], inputs["state"], memory)
-        return log_probabilities + _never_written(self.decoder.vocabulary_size), state, outputs

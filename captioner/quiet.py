@@ -47,3 +47,14 @@ def load_keras() -> None:
         import keras
 
         keras.ops.zeros(())
+
+
+def load_tensorflow():
+    """Import TensorFlow silently, without Keras, and return it."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with no_framework_noise():
+        import tensorflow
+
+        tensorflow.zeros(())
+    return tensorflow

@@ -58,7 +58,7 @@ def tiny_captioner(tiny_config, tiny_vocabulary):
     noise = rng.integers(0, 255, (1, 32, 32, 3))
     kernel = model.decoder.attention.annotation_kernel  # a random encoder's features are faint
     kernel.assign(kernel / keras.ops.std(model.encoder(noise)))
-    return Captioner(model, tiny_vocabulary)
+    return Captioner.of(model, tiny_vocabulary)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,10 @@ import typer
 
 from captioner.captioner import Captioner
 from captioner.errors import CaptionerError, DatasetError
+from captioner.quiet import load_keras
+
+load_keras()
+
 from training import commands
 from training.datasets import of_split, read_boxes, read_dataset
 from training.features import load_squares

@@ -5,10 +5,10 @@ from __future__ import annotations
 import collections
 from collections.abc import Callable, Sequence
 
-import keras
 import numpy as np
 
 from captioner.errors import DatasetError
+from captioner.graphs import MaskReader
 from captioner.model import CaptionModel
 from captioner.vocabulary import PAD, START, Vocabulary
 from training.datasets import Example
@@ -73,7 +73,7 @@ def evaluate_boxes(
     by_picture: list[list[EncodedCaption]] = [[] for _ in examples]
     for caption in captions:
         by_picture[caption.picture].append(caption)
-    reader = MaskReader(model)
+    reader = MaskReader(model.decoder)
     found = collections.defaultdict(list)
     for start in range(0, len(examples), batch_size):
         batch = by_picture[start : start + batch_size]
@@ -101,16 +101,3 @@ def _inputs(annotations: np.ndarray, batch: list[list[EncodedCaption]], steps: i
 
 def _average(rows: list[dict[str, float]]) -> dict[str, float]:
     return {"n": len(rows)} | {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-
-
-class MaskReader(keras.Model):
-    """The masks of given captions: (batch, captions, time, locations)."""
-
-    def __init__(self, model: CaptionModel):
-        super().__init__()
-        self.caption_model = model
-        self.compile(jit_compile=False)
-        self.built = True
-
-    def call(self, inputs):
-        return self.caption_model(inputs)["weights"]

@@ -9,7 +9,8 @@ import numpy as np
 import rich
 
 from captioner.config import DecodingOptions
-from captioner.decoding import Searcher
+from captioner.controls import Controls
+from captioner.graphs import Searcher
 from captioner.model import CaptionModel
 from captioner.vocabulary import Vocabulary
 from training.datasets import Example
@@ -41,9 +42,9 @@ class Validation(keras.callbacks.Callback):
     ):
         super().__init__()
         self.vocabulary, self.annotations, self.examples = vocabulary, annotations, examples
-        self.searcher = Searcher(
-            network.decoder, DecodingOptions(beam_width=beam_width), network.config.decoder.max_words
-        )
+        options = DecodingOptions(beam_width=beam_width)
+        self.controls = Controls.resolve(options, vocabulary, network.config.decoder.max_words)
+        self.searcher = Searcher(network.decoder, self.controls.structure)
         self.save, self.patience, self.best, self.waited = save, patience, -1.0, 0
 
     def on_epoch_end(self, epoch, logs=None):
@@ -66,7 +67,7 @@ class Validation(keras.callbacks.Callback):
         """One caption a dev picture."""
         texts = []
         for start in range(0, len(self.examples), batch_size):
-            found = self.searcher.predict_on_batch(self.annotations(start, start + batch_size))
+            found = self.searcher.run(self.annotations(start, start + batch_size), self.controls)
             for words, length in zip(found["words"][:, 0], found["length"][:, 0], strict=True):
                 texts.append(" ".join(self.vocabulary.decode(words[:length])))
         return texts

@@ -87,7 +87,8 @@ def test_steps_add_up_to_teacher_forcing():
     decoder = make_decoder()
     annotations, words = inputs()
     whole = keras.ops.log_softmax(decoder(annotations, words)["logits"])
-    memory, state = decoder.prepare(annotations), decoder.initial_state(annotations, 2)
+    memory = decoder.prepare(annotations)
+    state = decoder.initial_state(annotations, memory, 2)
     for time in range(words.shape[2]):
         log_probabilities, state, _ = decoder.step(words[:, :, time], state, memory)
         np.testing.assert_allclose(log_probabilities, whole[:, :, time], atol=1e-5)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from captioner import Captioner, ModelError
-from captioner.store import FORMAT_VERSION, _half, save_model
+from captioner.folder import FORMAT_VERSION
+from captioner.store import _half, save_model
 
 
 @pytest.fixture(scope="module")

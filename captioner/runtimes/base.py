@@ -1,0 +1,88 @@
+"""What every runtime offers, and how one without a search of its own does it in plain NumPy."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+import numpy as np
+
+from captioner import plain
+from captioner.config import ModelConfig
+from captioner.controls import Controls
+from captioner.vocabulary import Vocabulary
+
+
+class Runtime(abc.ABC):
+    """A model that can be run.
+
+    Attributes:
+        config: how the network is built.
+        vocabulary: the words it knows.
+        metrics: what it reached, as written in its folder.
+        grid: rows and columns of its attention masks.
+    """
+
+    config: ModelConfig
+    vocabulary: Vocabulary
+    metrics: dict[str, Any]
+    grid: tuple[int, int]
+
+    @abc.abstractmethod
+    def encode(self, squares: np.ndarray) -> Any:
+        """What the other methods take, of uint8 squares (batch, size, size, 3)."""
+
+    @abc.abstractmethod
+    def search(self, encoded: Any, controls: Controls) -> dict[str, np.ndarray]:
+        """Captions of a batch, as `captioner.decoding.search` returns them."""
+
+    @abc.abstractmethod
+    def score(self, encoded: Any, ids: list[int], controls: Controls) -> dict[str, np.ndarray]:
+        """Given words of one picture, teacher-forced, as a search of width one returns them."""
+
+    @abc.abstractmethod
+    def start(self, encoded: Any) -> tuple[Any, Any]:
+        """Memory and state, one hypothesis a picture."""
+
+    @abc.abstractmethod
+    def step(self, words: np.ndarray, state: Any, memory: Any) -> tuple[np.ndarray, Any, dict[str, np.ndarray]]:
+        """One step of (batch, hypotheses) words: log-probabilities, state, outputs, as `Decoder.step`."""
+
+
+class ExportedRuntime(Runtime):
+    """A runtime of two functions, encoder and step, whose tensors are named as `captioner.export` says.
+
+    `encode` gives one dictionary of arrays whose first axis is the picture.
+    """
+
+    def search(self, encoded, controls):
+        plain.check_supported(controls)
+        pictures = len(next(iter(encoded.values())))
+        rows = []
+        for i in range(pictures):
+            memory, state = self.start({name: value[i : i + 1] for name, value in encoded.items()})
+            rows.append(plain.search(self.step, memory, state, controls))
+        return plain.as_found(rows, controls)
+
+    def score(self, encoded, ids, controls):
+        memory, state = self.start(encoded)
+        return plain.as_found([[plain.score(self.step, memory, state, ids, controls)]], controls)
+
+    def start(self, encoded):
+        return _branch(encoded, "memory"), _branch(encoded, "state")
+
+    def step(self, words, state, memory):
+        answer = self.run_step({"words": words, **state, **memory})
+        outputs = {
+            name.removeprefix("outputs_"): value for name, value in answer.items() if name.startswith("outputs_")
+        }
+        state = {f"state_{name.removeprefix('next_')}": value for name, value in _branch(answer, "next").items()}
+        return answer["log_probabilities"], state, outputs
+
+    @abc.abstractmethod
+    def run_step(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The exported step: named tensors in, named tensors out."""
+
+
+def _branch(tensors: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    return {path: value for path, value in tensors.items() if path.startswith(f"{name}_")}

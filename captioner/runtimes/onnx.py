@@ -1,0 +1,47 @@
+"""Runs an exported ONNX folder with onnxruntime and NumPy: neither Keras nor TensorFlow is imported."""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+
+from captioner.errors import ModelError
+from captioner.folder import read_common, read_json
+from captioner.runtimes.base import ExportedRuntime
+
+
+class OnnxRuntime(ExportedRuntime):
+    """encoder.onnx and step.onnx of a verified folder."""
+
+    def __init__(self, folder: pathlib.Path):
+        try:
+            import onnxruntime
+        except ImportError:
+            raise ModelError(
+                f"{folder} is an ONNX model, which needs the package onnxruntime: pip install onnxruntime"
+            ) from None
+        self.config, self.vocabulary, self.metrics = read_common(folder)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        open_session = lambda name: onnxruntime.InferenceSession(
+            folder / name, options, providers=["CPUExecutionProvider"]
+        )
+        try:
+            self._encoder, self._step = open_session("encoder.onnx"), open_session("step.onnx")
+        except Exception as error:  # onnxruntime raises many types of its own
+            reason = str(error).strip().split("\n")[0]
+            raise ModelError(f"{folder} holds no ONNX model that onnxruntime can run: {reason}") from None
+        self._step_inputs = {value.name for value in self._step.get_inputs()}
+        self.grid = tuple(read_json(folder / "export.json")["grid"])
+
+    def encode(self, squares):
+        return _run(self._encoder, {"pixels": squares})
+
+    def run_step(self, inputs):
+        return _run(self._step, {name: value for name, value in inputs.items() if name in self._step_inputs})
+
+
+def _run(session, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    names = [value.name for value in session.get_outputs()]
+    return dict(zip(names, session.run(names, inputs), strict=True))

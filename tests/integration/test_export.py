@@ -1,0 +1,199 @@
+"""Exported models say what the Keras model says, from the same pictures, and run without it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from captioner import Captioner, ConfigError, ModelError
+from captioner.store import save_model
+
+KINDS = ("saved_model", "onnx")
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_captioner, tmp_path_factory):
+    """The Keras folder of the tiny model and what was exported from it."""
+    from captioner.export import export
+
+    root = tmp_path_factory.mktemp("exported")
+    keras = save_model(root / "keras", tiny_captioner.model, tiny_captioner.vocabulary, {"dev": 1}, "# Tiny\n")
+    return {"keras": keras, **{kind: export(keras, root / kind, kind, beam_width=3) for kind in KINDS}}
+
+
+@pytest.fixture(scope="module")
+def captioners(exported):
+    return {kind: Captioner.from_pretrained(folder) for kind, folder in exported.items()}
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Pictures of several shapes, smooth enough that a turn of rounding in a resize is small."""
+    rng = np.random.default_rng(0)
+    return [
+        Image.fromarray(rng.integers(0, 255, (9, 9, 3), np.uint8)).resize(size, Image.Resampling.BICUBIC)
+        for size in [(40, 90), (200, 61), (32, 32)]
+    ]
+
+
+def same(a, b):
+    assert a.text == b.text
+    assert a.score == pytest.approx(b.score, abs=1e-4)
+    for one, other in zip(a.words, b.words, strict=True):
+        assert one.probability == pytest.approx(other.probability, abs=1e-4)
+        assert one.gate == pytest.approx(other.gate, abs=1e-4)
+        assert [text for text, _ in one.alternatives] == [text for text, _ in other.alternatives]
+        np.testing.assert_allclose(one.mask, other.mask, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_interface_runs_every_kind_of_folder(captioners, pictures, kind):
+    keras, other = captioners["keras"], captioners[kind]
+    assert (other.grid, other.metrics, other.config) == (keras.grid, keras.metrics, keras.config)
+    for a, b in zip(keras.captions(pictures, beam_width=3), other.captions(pictures, beam_width=3), strict=True):
+        same(a, b)
+    options = {"beam_width": 4, "count": 3, "prefix": "a", "no_repeat_ngram": 1, "forbidden_words": "grass"}
+    for a, b in zip(keras.caption(pictures[0], **options), other.caption(pictures[0], **options), strict=True):
+        same(a, b)
+    same(keras.caption(pictures[1], strategy="greedy"), other.caption(pictures[1], strategy="greedy"))
+    same(keras.score(pictures[1], "a brown zebra runs"), other.score(pictures[1], "a brown zebra runs"))
+    streams = [list(captioner.stream(pictures[2], strategy="sample", seed=2)) for captioner in (keras, other)]
+    same(streams[0][-1], streams[1][-1])
+    same(streams[0][-1], keras.caption(pictures[2], strategy="sample", seed=2))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_an_export_cannot_do_is_said(captioners, pictures, kind):
+    with pytest.raises(ConfigError, match="exported model knows the strategies beam, greedy"):
+        captioners[kind].caption(pictures[0], strategy="diverse")
+    with pytest.raises(ConfigError, match="does not know required_words"):
+        captioners[kind].caption(pictures[0], required_words="dog")
+    with pytest.raises(ConfigError, match="holds no Keras network"):
+        captioners[kind].model  # noqa: B018
+
+
+@pytest.mark.parametrize(("kind", "strangers"), [("onnx", {"keras", "tensorflow", "jax"}), ("saved_model", set())])
+def test_an_export_runs_without_what_it_does_not_need(root, exported, photo, kind, strangers):
+    code = (
+        "import sys; from captioner import Captioner; "
+        f"print(Captioner.from_pretrained({str(exported[kind])!r}).caption({str(photo)!r}, beam_width=2).text); "
+        f"print([name for name in {sorted(strangers)} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    text, loaded = done.stdout.splitlines()
+    assert text == Captioner.from_pretrained(exported[kind]).caption(photo, beam_width=2).text
+    assert loaded == "[]"
+
+
+def files(pictures) -> list[bytes]:
+    """The pictures as files: PNG, a PNG with transparency, WebP without loss."""
+    made = []
+    for picture, (format, options) in zip(
+        pictures, [("PNG", {}), ("PNG", {}), ("WEBP", {"lossless": True})], strict=True
+    ):
+        if not made:
+            picture = picture.convert("RGBA")
+            picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+        file = io.BytesIO()
+        picture.save(file, format, **options)
+        made.append(file.getvalue())
+    file = io.BytesIO()
+    pictures[1].save(file, "JPEG", quality=95)
+    return [*made, file.getvalue()]
+
+
+def test_a_saved_model_captions_files_with_tensorflow_alone(captioners, exported, pictures):
+    """Its own way from bytes to words: decoded and resized in the graph as Pillow does."""
+    data = files(pictures)
+    code = (
+        "import sys, json, base64, tensorflow as tf\n"
+        f"model = tf.saved_model.load({str(exported['saved_model'])!r})\n"
+        "data = [base64.b64decode(text) for text in json.load(sys.stdin)]\n"
+        "found = model.signatures['caption'](image_bytes=tf.constant(data))\n"
+        "assert 'captioner' not in sys.modules\n"
+        "texts = [text.decode() for text in found['text'].numpy()]\n"
+        "print(json.dumps([texts, found['masks'].numpy().tolist(), found['score'].numpy().tolist()]))"
+    )
+    sent = json.dumps([base64.b64encode(one).decode() for one in data])
+    done = subprocess.run([sys.executable, "-c", code], input=sent, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    texts, masks, scores = json.loads(done.stdout)
+    for i, caption in enumerate(captioners["keras"].captions(data, beam_width=3)):
+        assert texts[i] == caption.text
+        assert scores[i] == pytest.approx(caption.score, abs=0.02)  # a pixel may be rounded the other way
+        for word, mask in zip(caption.words, masks[i], strict=False):
+            np.testing.assert_allclose(mask, word.mask, atol=0.02)
+
+
+def rest(model, body: dict) -> dict:
+    """What TensorFlow Serving answers to POST /v1/models/NAME:predict, in process.
+
+    https://www.tensorflow.org/tfx/serving/api_rest: rows of inputs in "instances", bytes as {"b64": …}, rows of
+    outputs in "predictions".
+    """
+    import tensorflow as tf
+
+    plain_value = lambda value: base64.b64decode(value["b64"]) if isinstance(value, dict) else value
+    signature = model.signatures[body.get("signature_name", "serving_default")]
+    (name, spec), *others = signature.structured_input_signature[1].items()
+    assert not others
+    rows = [plain_value(row.get(name, row) if isinstance(row, dict) else row) for row in body["instances"]]
+    found = signature(**{name: tf.constant(rows, spec.dtype)})
+    as_json = lambda value: value.decode() if isinstance(value, bytes) else value
+    columns = {name: value.numpy().tolist() for name, value in found.items()}
+    for name, column in columns.items():
+        columns[name] = [list(map(as_json, row)) if isinstance(row, list) else as_json(row) for row in column]
+    return {"predictions": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
+
+
+def test_a_server_speaks_json(captioners, exported, pictures):
+    import tensorflow as tf
+
+    model = tf.saved_model.load(str(exported["saved_model"]))
+    data = files(pictures)[1]
+    by_bytes = rest(model, {"instances": [{"image_bytes": {"b64": base64.b64encode(data).decode()}}] * 2})
+    square = np.asarray(pictures[2])
+    by_pixels = rest(model, {"signature_name": "caption_pixels", "instances": [square.tolist()]})
+    for answer, picture in ((by_bytes, data), (by_pixels, square)):
+        row = json.loads(json.dumps(answer))["predictions"][0]
+        caption = captioners["keras"].caption(picture, beam_width=3)
+        assert row["text"] == caption.text == " ".join(row["words"]).strip()
+        np.testing.assert_allclose(row["masks"][0], caption.words[0].mask, atol=0.02)
+        assert row["probabilities"][0] == pytest.approx(caption.words[0].probability, abs=0.02)
+        assert set(row) == {"text", "words", "score", "probabilities", "masks"}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="JPEG, PNG, WebP"):
+        model.signatures["caption"](image_bytes=tf.constant([b"no picture"]))
+
+
+def test_an_export_never_replaces_something_else(exported, tmp_path):
+    from captioner.export import export
+
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file.txt").write_text("kept")
+    with pytest.raises(ModelError, match="is there and no exported model"):
+        export(exported["keras"], tmp_path / "mine", "onnx")
+    with pytest.raises(ModelError, match="exported model of kind onnx"):
+        export(exported["onnx"], tmp_path / "again", "onnx")
+
+
+@pytest.mark.parametrize(("kind", "part"), [("onnx", "step.onnx"), ("saved_model", "saved_model.pb")])
+def test_a_damaged_export_is_noticed(exported, tmp_path, kind, part):
+    import shutil
+
+    copy = shutil.copytree(exported[kind], tmp_path / "copy")
+    data = bytearray((copy / part).read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / part).write_bytes(data)
+    with pytest.raises(ModelError, match=f"{part} is not the file the manifest names"):
+        Captioner.from_pretrained(copy)
+    (copy / part).unlink()
+    with pytest.raises(ModelError, match=f"{part} is missing"):
+        Captioner.from_pretrained(copy)
