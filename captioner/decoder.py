@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keras
-from keras import ops
+from keras import ops, tree
 
 from captioner.attention import build_attention
 from captioner.config import AttentionConfig, DecoderConfig
@@ -73,7 +73,8 @@ class Decoder(keras.layers.Layer):
         if not config.tie_embeddings:
             self.output_kernel = add("L_o", (embedding, self.vocabulary_size))
         self.output_bias = add("L_o_bias", (self.vocabulary_size,), "zeros")
-        self.attention.build(annotations_shape, (None, None, units))
+        query_size = units + embedding * (config.query == "previous_state_and_word")
+        self.attention.build(annotations_shape, (None, None, query_size))
         self.built = True
 
     def prepare(self, annotations):
@@ -100,7 +101,7 @@ class Decoder(keras.layers.Layer):
         """One step of attention and LSTM.
 
         Args:
-            word_inputs: E y_{t-1} times the LSTM's word kernel, plus its bias: (batch, captions, 4 * lstm_units).
+            word_inputs: what `word_inputs` made of E y_{t-1}.
             state: what the last step returned.
             memory: what `prepare` returned.
             state_mask: dropout mask of the hidden state that goes into the LSTM.
@@ -109,13 +110,18 @@ class Decoder(keras.layers.Layer):
             state, and {"hidden", "context" (gated), "weights", "gate", ...extras of the attention}.
         """
         hidden = state["hidden"]
-        context, weights, attention_state, extras = self.attention.attend(hidden, memory, state["attention"])
+        query = ops.concatenate([hidden, word_inputs["query"]], axis=-1) if "query" in word_inputs else hidden
+        context, weights, attention_state, extras = self.attention.attend(query, memory, state["attention"])
         gate = self._gate(hidden)
         if gate is not None:
             context = context * gate
             extras = {**extras, "gate": ops.mean(ops.cast(gate, "float32"), axis=-1)}
         recurrent = hidden if state_mask is None else hidden * state_mask
-        gates = word_inputs + ops.matmul(context, self.context_kernel) + ops.matmul(recurrent, self.recurrent_kernel)
+        gates = (
+            word_inputs["gates"]
+            + ops.matmul(context, self.context_kernel)
+            + ops.matmul(recurrent, self.recurrent_kernel)
+        )
         enter, forget, candidate, leave = ops.split(gates, 4, axis=-1)
         cell = ops.sigmoid(forget + 1.0) * state["cell"] + ops.sigmoid(enter) * ops.tanh(candidate)
         hidden = ops.sigmoid(leave) * ops.tanh(cell)
@@ -128,8 +134,14 @@ class Decoder(keras.layers.Layer):
         return ops.sigmoid(ops.matmul(hidden, self.gate_kernel) + self.gate_bias)
 
     def word_inputs(self, embedded):
-        """The share of the LSTM's input that needs no recurrence: one product for all steps."""
-        return ops.matmul(embedded, self.word_kernel) + self.lstm_bias
+        """What words give a step, which needs no recurrence: one product for all steps.
+
+        Returns:
+            {"gates": E y times the LSTM's word kernel, plus its bias, (..., 4 * lstm_units)}, and "query": E y where
+            the attention asks with it.
+        """
+        inputs = {"gates": ops.matmul(embedded, self.word_kernel) + self.lstm_bias}
+        return inputs if self.config.query == "previous_state" else {**inputs, "query": embedded}
 
     def logits(self, embedded, hidden, context, training=False):
         """Deep output before its softmax, float32: (..., vocabulary_size)."""
@@ -182,13 +194,14 @@ class Decoder(keras.layers.Layer):
     def _unroll(self, inputs, state, memory, state_mask):
         """All steps of `advance`, stacked along time, axis 2."""
         # Keras wants what a scan returns to match its carry, so the first step makes the carry of the others.
-        first = self.advance(inputs[:, :, 0], state, memory, state_mask)
+        first = self.advance(tree.map_structure(lambda x: x[:, :, 0], inputs), state, memory, state_mask)
 
         def advance(carry, word_inputs):
             carry = self.advance(word_inputs, carry[0], memory, state_mask)
             return carry, carry
 
-        _, (_, others) = ops.scan(advance, first, ops.moveaxis(inputs[:, :, 1:], 2, 0))
+        following = tree.map_structure(lambda x: ops.moveaxis(x[:, :, 1:], 2, 0), inputs)
+        _, (_, others) = ops.scan(advance, first, following)
         return {
             name: ops.concatenate([ops.expand_dims(first[1][name], 2), ops.moveaxis(others[name], 0, 2)], axis=2)
             for name in first[1]

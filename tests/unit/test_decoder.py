@@ -45,12 +45,14 @@ def paper(decoder, annotations, words):
     output = w["output_kernel"] if "output_kernel" in w else w["embedding"].T
     rows = []
     for word in words:
-        scores = np.tanh(annotations @ a["annotation_kernel"] + a["bias"] + h @ a["query_kernel"]) @ a["score_vector"]
+        y = w["embedding"][word]
+        query = h if decoder.config.query == "previous_state" else np.concatenate([h, y])
+        scores = np.tanh(annotations @ a["annotation_kernel"] + a["bias"] + query @ a["query_kernel"])
+        scores = scores @ a["score_vector"]
         alpha = np.exp(scores[:, 0] - scores.max())
         alpha /= alpha.sum()
         beta = sigmoid(h @ w["gate_kernel"] + w["gate_bias"]) if "gate_kernel" in w else np.ones(1)
         z = beta * (alpha @ annotations)
-        y = w["embedding"][word]
         gates = y @ w["word_kernel"] + z @ w["context_kernel"] + h @ w["recurrent_kernel"] + w["lstm_bias"]
         i, f, g, o = np.split(gates, 4)
         c = sigmoid(f + 1) * c + sigmoid(i) * np.tanh(g)
@@ -60,7 +62,10 @@ def paper(decoder, annotations, words):
     return [np.array(column) for column in zip(*rows, strict=True)]
 
 
-@pytest.mark.parametrize("config", [{}, {"gate": "vector"}, {"gate": "none"}, {"tie_embeddings": True}])
+@pytest.mark.parametrize(
+    "config",
+    [{}, {"gate": "vector"}, {"gate": "none"}, {"tie_embeddings": True}, {"query": "previous_state_and_word"}],
+)
 def test_teacher_forcing_is_the_paper(config):
     decoder = make_decoder(**config)
     annotations, words = inputs()
@@ -83,8 +88,9 @@ def test_masks_sum_to_one_and_differ_from_word_to_word():
     assert np.abs(np.diff(weights, axis=2)).sum(-1).min() > 1e-3
 
 
-def test_steps_add_up_to_teacher_forcing():
-    decoder = make_decoder()
+@pytest.mark.parametrize("query", ["previous_state", "previous_state_and_word"])
+def test_steps_add_up_to_teacher_forcing(query):
+    decoder = make_decoder(query=query)
     annotations, words = inputs()
     whole = keras.ops.log_softmax(decoder(annotations, words)["logits"])
     memory = decoder.prepare(annotations)
