@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from captioner.errors import CaptionerError
+from captioner.errors import CaptionerError, ConfigError
 from captioner.quiet import silence_frameworks
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -29,6 +29,10 @@ def caption(
     photos: Annotated[list[pathlib.Path], typer.Argument(help="Pictures to caption.", show_default=False)],
     model: Annotated[str, typer.Option(help="Model folder.")] = "models/flickr8k",
     beam_width: Annotated[int, typer.Option(help="Hypotheses kept open, 1 to 20.")] = 5,
+    set: Annotated[
+        list[str] | None,
+        typer.Option(help="Another option of decoding: key=value, such as strategy=sample.", show_default=False),
+    ] = None,
     format: Annotated[Format, typer.Option(help="How captions are written.")] = Format.text,
     masks: Annotated[
         pathlib.Path | None, typer.Option(help="Folder for a picture of every word's mask.", show_default=False)
@@ -42,7 +46,7 @@ def caption(
     if not debug:
         silence_frameworks()
     try:
-        failed = _run(photos, model, beam_width, format, masks)
+        failed = _run(photos, model, _options(beam_width, set), format, masks)
     except CaptionerError as error:
         if debug:
             raise
@@ -51,14 +55,31 @@ def caption(
     raise typer.Exit(1 if failed else 0)
 
 
-def _run(photos, model, beam_width, format, masks) -> int:
+def _options(beam_width: int, changes: list[str] | None) -> dict:
+    """Options of decoding; lists of words are words with blanks between them, numbers and null are JSON."""
+    options = {"beam_width": beam_width}
+    for change in changes or []:
+        key, equals, text = change.partition("=")
+        if not equals:
+            raise ConfigError(f"--set takes key=value. Received: {change!r}")
+        try:
+            options[key] = json.loads(text)
+        except ValueError:
+            options[key] = text
+    return options
+
+
+def _run(photos, model, options, format, masks) -> int:
     from captioner.captioner import Captioner
 
     captioner = Captioner.from_pretrained(model)
     write = _Writer(format)
     failed = 0
     stems: dict[str, int] = {}
-    for photo, answer in zip(photos, captioner.captions(photos, beam_width=beam_width), strict=True):
+    answers = captioner.captions(photos, **options)
+    if len(photos) > 1 and sys.stderr.isatty():
+        answers = _with_progress(answers, len(photos))
+    for photo, answer in zip(photos, answers, strict=True):
         if isinstance(answer, CaptionerError):
             failed += 1
             print(f"captioner: {answer}", file=sys.stderr)
@@ -68,6 +89,15 @@ def _run(photos, model, beam_width, format, masks) -> int:
             _save_masks(answer, masks, photo.stem, stems)
     write.close()
     return failed
+
+
+def _with_progress(answers, total: int):
+    """The same answers, with a bar on stderr; captions go to stdout."""
+    import rich.console
+    import rich.progress
+
+    console = rich.console.Console(stderr=True)
+    return rich.progress.track(answers, "captions", total=total, console=console, transient=True)
 
 
 def _save_masks(caption, folder: pathlib.Path, stem: str, stems: dict[str, int]) -> None:

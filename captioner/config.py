@@ -88,8 +88,8 @@ class DecoderConfig(Config):
         embedding_size: m, length of a word vector.
         lstm_units: n, length of the hidden state.
         gate: "scalar" is the paper's beta (section 4.2.1); "vector" has one beta for each channel; "none".
-        query: what the attention asks with. "previous_state" is the paper's h_{t-1}, which does not hold the word before
-            yet: at "dog" of "a brown dog" it has read "a". "previous_state_and_word" adds E y_{t-1}.
+        query: what the attention asks with. "previous_state" is the paper's h_{t-1}, which has not read the word
+            before: at "dog" of "a brown dog" it has read "a". "previous_state_and_word" adds E y_{t-1}.
         tie_embeddings: the output matrix L_o is the transposed word embedding E, which saves its weights.
         max_words: longest caption the model writes unless told otherwise.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keras
-from keras import ops, tree
+from keras import ops
 
 from captioner.attention import build_attention
 from captioner.config import AttentionConfig, DecoderConfig
@@ -110,7 +110,10 @@ class Decoder(keras.layers.Layer):
             state, and {"hidden", "context" (gated), "weights", "gate", ...extras of the attention}.
         """
         hidden = state["hidden"]
-        query = ops.concatenate([hidden, word_inputs["query"]], axis=-1) if "query" in word_inputs else hidden
+        width = 4 * self.config.lstm_units
+        query = hidden
+        if self.config.query == "previous_state_and_word":
+            query = ops.concatenate([hidden, word_inputs[..., width:]], axis=-1)
         context, weights, attention_state, extras = self.attention.attend(query, memory, state["attention"])
         gate = self._gate(hidden)
         if gate is not None:
@@ -118,7 +121,7 @@ class Decoder(keras.layers.Layer):
             extras = {**extras, "gate": ops.mean(ops.cast(gate, "float32"), axis=-1)}
         recurrent = hidden if state_mask is None else hidden * state_mask
         gates = (
-            word_inputs["gates"]
+            word_inputs[..., :width]
             + ops.matmul(context, self.context_kernel)
             + ops.matmul(recurrent, self.recurrent_kernel)
         )
@@ -137,11 +140,11 @@ class Decoder(keras.layers.Layer):
         """What words give a step, which needs no recurrence: one product for all steps.
 
         Returns:
-            {"gates": E y times the LSTM's word kernel, plus its bias, (..., 4 * lstm_units)}, and "query": E y where
-            the attention asks with it.
+            E y times the LSTM's word kernel, plus its bias, (..., 4 * lstm_units), followed by E y itself where the
+            attention asks with it. One tensor: on TensorFlow a scan takes no more than one of unknown length.
         """
-        inputs = {"gates": ops.matmul(embedded, self.word_kernel) + self.lstm_bias}
-        return inputs if self.config.query == "previous_state" else {**inputs, "query": embedded}
+        gates = ops.matmul(embedded, self.word_kernel) + self.lstm_bias
+        return gates if self.config.query == "previous_state" else ops.concatenate([gates, embedded], axis=-1)
 
     def logits(self, embedded, hidden, context, training=False):
         """Deep output before its softmax, float32: (..., vocabulary_size)."""
@@ -194,14 +197,13 @@ class Decoder(keras.layers.Layer):
     def _unroll(self, inputs, state, memory, state_mask):
         """All steps of `advance`, stacked along time, axis 2."""
         # Keras wants what a scan returns to match its carry, so the first step makes the carry of the others.
-        first = self.advance(tree.map_structure(lambda x: x[:, :, 0], inputs), state, memory, state_mask)
+        first = self.advance(inputs[:, :, 0], state, memory, state_mask)
 
         def advance(carry, word_inputs):
             carry = self.advance(word_inputs, carry[0], memory, state_mask)
             return carry, carry
 
-        following = tree.map_structure(lambda x: ops.moveaxis(x[:, :, 1:], 2, 0), inputs)
-        _, (_, others) = ops.scan(advance, first, following)
+        _, (_, others) = ops.scan(advance, first, ops.moveaxis(inputs[:, :, 1:], 2, 0))
         return {
             name: ops.concatenate([ops.expand_dims(first[1][name], 2), ops.moveaxis(others[name], 0, 2)], axis=2)
             for name in first[1]

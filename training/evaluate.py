@@ -20,7 +20,7 @@ load_keras()
 from training import commands
 from training.datasets import of_split, read_boxes, read_dataset
 from training.features import load_squares
-from training.grounding import evaluate_boxes
+from training.grounding import average, evaluate_boxes, measure_written
 from training.metrics import evaluate_captions
 
 
@@ -50,13 +50,17 @@ def evaluate(
     """
     examples = of_split(read_dataset(data), split)
     captioner = Captioner.from_pretrained(model)
-    predictions = []
+    captions = []
     answers = captioner.captions([example.image for example in examples], batch_size=32, **options)
-    for example, answer in zip(rich.progress.track(examples, "captions"), answers, strict=True):
+    for answer in rich.progress.track(answers, "captions", total=len(examples)):
         if isinstance(answer, CaptionerError):
             raise DatasetError(str(answer))
-        predictions.append({"image": example.image.name, "caption": answer.text})
+        captions.append(answer)
     out.mkdir(parents=True, exist_ok=True)
+    predictions = [
+        {"image": example.image.name, "caption": caption.text}
+        for example, caption in zip(examples, captions, strict=True)
+    ]
     _write(out / "predictions.json", predictions)
     metrics = {
         "model": str(model),
@@ -66,19 +70,21 @@ def evaluate(
         **evaluate_captions([row["caption"] for row in predictions], [example.captions for example in examples]),
     }
     if boxes:
-        metrics["boxes"] = _masks_against_boxes(captioner, examples, boxes)
+        metrics["boxes"] = _masks_against_boxes(captioner, examples, captions, boxes)
     _write(out / "metrics.json", metrics)
     return metrics
 
 
-def _masks_against_boxes(captioner: Captioner, examples, boxes: pathlib.Path) -> dict:
-    config = captioner.config.encoder
+def _masks_against_boxes(captioner: Captioner, examples, captions, path: pathlib.Path) -> dict:
+    config, boxes = captioner.config.encoder, read_boxes(path)
     paths = [example.image for example in examples]
 
     def annotations(start, stop):
         return captioner.annotations(load_squares(paths[start:stop], config))
 
-    return evaluate_boxes(captioner.model, captioner.vocabulary, examples, annotations, read_boxes(boxes))
+    figures = evaluate_boxes(captioner.model, captioner.vocabulary, examples, annotations, boxes)
+    written = measure_written(captions, [boxes.get(path.name, []) for path in paths])
+    return {**figures, **({"written": average(written)} if written else {})}
 
 
 def _write(path: pathlib.Path, value) -> None:

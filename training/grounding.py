@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from captioner.caption import Caption
 from captioner.errors import DatasetError
 from captioner.graphs import MaskReader
 from captioner.model import CaptionModel
-from captioner.vocabulary import PAD, START, Vocabulary
+from captioner.vocabulary import PAD, START, Vocabulary, split_words
 from training.datasets import Example
-from training.pipeline import EncodedCaption, box_shares, encode_captions
+from training.pipeline import EncodedCaption, box_shares, encode_captions, word_places
 
 SMALL = 0.3  # boxes under this share of the picture: there, pointing at the middle is no answer
 FINE = 224  # boxes are held against points of a FINE x FINE grid
@@ -87,7 +88,30 @@ def evaluate_boxes(
                         found["small"].append(result)
     if not found:
         raise DatasetError("none of these pictures has boxes of words; are they of this data set?")
-    return {kind: _average(rows) for kind, rows in found.items()}
+    return {kind: average(rows) for kind, rows in found.items()}
+
+
+def measure_written(captions: Sequence[Caption], boxes: Sequence[list[dict]]) -> list[dict[str, float]]:
+    """`measure` for the words of captions that the model wrote itself, where one of the references is the same.
+
+    Teacher forcing asks for the mask of a noun that the model may not have been about to write; here it wrote it.
+
+    Args:
+        captions: one a picture.
+        boxes: each picture's references with their phrases, as in `training.datasets`.
+    """
+    rows = []
+    for caption, references in zip(captions, boxes, strict=True):
+        words = [word.text for word in caption.words]
+        entry = next((entry for entry in references if split_words(entry["text"]) == words), None)
+        if entry:
+            places = word_places(entry["text"])
+            rows += [
+                measure(caption.words[places[phrase["word"]]].mask, phrase["boxes"])
+                for phrase in entry["phrases"]
+                if phrase["word"] in places
+            ]
+    return rows
 
 
 def _inputs(annotations: np.ndarray, batch: list[list[EncodedCaption]], steps: int) -> dict[str, np.ndarray]:
@@ -99,5 +123,6 @@ def _inputs(annotations: np.ndarray, batch: list[list[EncodedCaption]], steps: i
     return {"annotations": annotations, "words": words}
 
 
-def _average(rows: list[dict[str, float]]) -> dict[str, float]:
+def average(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Their number "n" and the mean of each figure."""
     return {"n": len(rows)} | {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}

@@ -40,7 +40,7 @@ COLOURS = {
 SIZES = {"small": (0.14, 0.17), "medium": (0.23, 0.27), "large": (0.34, 0.38)}
 NUMBERS = {2: "two", 3: "three"}
 OPPOSITE = {"above": "below", "below": "above", "left of": "right of", "right of": "left of"}
-COUNTS = {"train": 6000, "dev": 500, "test": 500}
+COUNTS = {"train": 16000, "dev": 500, "test": 500}
 
 MARGIN = 0.03  # between a shape and the edge of the picture
 GAP = 0.04  # between two shapes

@@ -38,15 +38,20 @@ def test_good_and_bad_pictures_in_one_run(root, model, photo, tmp_path):
 
 
 def test_csv_and_a_quiet_stderr(root, model, photo):
-    done = run(root, photo, "--model", model, "--format", "csv", "--beam-width", "2")
+    options = ("--beam-width", "2", "--set", "prefix=brown dog", "--set", "forbidden_words=grass a")
+    done = run(root, photo, "--model", model, "--format", "csv", *options)
     assert (done.returncode, done.stderr) == (0, "")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
-    assert rows[0]["image"] == str(photo) and rows[0]["caption"]
+    assert rows[0]["image"] == str(photo) and rows[0]["caption"].startswith("brown dog")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--model", "no-such-model"], "is no model folder"), (["--beam-width", "99"], "beam_width")],
+    [
+        (["--model", "no-such-model"], "is no model folder"),
+        (["--beam-width", "99"], "beam_width"),
+        (["--set", "beam_with=2"], "did you mean 'beam_width'"),
+    ],
 )
 def test_wrong_usage_is_one_line_and_exit_status_2(root, model, photo, arguments, message):
     done = run(root, photo, "--model", model, *arguments)
