@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from captioner.config import DecodingOptions
 from captioner.errors import CaptionerError, ConfigError
 from captioner.quiet import silence_frameworks
 
@@ -70,6 +71,7 @@ def _options(beam_width: int, changes: list[str] | None) -> dict:
 
 
 def _run(photos, model, options, format, masks) -> int:
+    DecodingOptions.parse(options)  # before a framework is loaded, which takes seconds
     from captioner.captioner import Captioner
 
     captioner = Captioner.from_pretrained(model)

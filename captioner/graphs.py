@@ -8,20 +8,39 @@ from keras import ops
 from captioner.controls import ALTERNATIVES, Controls, Structure
 from captioner.decoder import Decoder
 from captioner.decoding import search
+from captioner.encoder import Encoder
 from captioner.vocabulary import END, START
 
 
 class Graph(keras.Model):
+    """A compiled function of a part of the network."""
+
+    def __init__(self):
+        super().__init__()
+        self.compile(jit_compile=False)
+        self.built = True
+
+
+class Encoding(Graph):
+    """{"pixels": uint8 (batch, size, size, 3)} -> annotation vectors (batch, locations, channels)."""
+
+    def __init__(self, encoder: Encoder):
+        super().__init__()
+        self.encoder = encoder
+
+    def call(self, inputs):
+        return self.encoder(inputs["pixels"])
+
+
+class DecoderGraph(Graph):
     """A compiled function of a decoder."""
 
     def __init__(self, decoder: Decoder):
         super().__init__()
         self.decoder = decoder
-        self.compile(jit_compile=False)
-        self.built = True
 
 
-class Searcher(Graph):
+class Searcher(DecoderGraph):
     """`captioner.decoding.search`; its input is {"annotations", ...controls}."""
 
     def __init__(self, decoder: Decoder, structure: Structure):
@@ -37,7 +56,7 @@ class Searcher(Graph):
         return self.predict_on_batch({"annotations": annotations, **controls.inputs(self.decoder.vocabulary_size)})
 
 
-class Scorer(Graph):
+class Scorer(DecoderGraph):
     """What the decoder thinks of given words, teacher-forced.
 
     Its input is {"annotations": (batch, locations, channels), "words": ids (batch, time), without start and end,
@@ -65,7 +84,7 @@ class Scorer(Graph):
         }
 
 
-class Starter(Graph):
+class Starter(DecoderGraph):
     """What a caption written step by step begins with: annotation vectors -> memory and state of one hypothesis."""
 
     def call(self, annotations):
@@ -73,14 +92,14 @@ class Starter(Graph):
         return memory, self.decoder.initial_state(annotations, memory, 1)
 
 
-class Stepper(Graph):
+class Stepper(DecoderGraph):
     """One step: {"words": ids (batch, hypotheses), "state", "memory"} -> what `Decoder.step` returns."""
 
     def call(self, inputs):
         return self.decoder.step(inputs["words"], inputs["state"], inputs["memory"])
 
 
-class MaskReader(Graph):
+class MaskReader(DecoderGraph):
     """Masks of given captions, (batch, captions, time, locations), from {"annotations", "words"}."""
 
     def call(self, inputs):

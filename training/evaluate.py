@@ -20,7 +20,7 @@ load_keras()
 from training import commands
 from training.datasets import of_split, read_boxes, read_dataset
 from training.features import load_squares
-from training.grounding import average, evaluate_boxes, measure_written
+from training.grounding import average, evaluate_boxes, measure_written, shared_by_neighbours
 from training.metrics import evaluate_captions
 
 
@@ -67,6 +67,7 @@ def evaluate(
         "split": split,
         "pictures": len(examples),
         "decoding": options,
+        "shared_by_neighbours": shared_by_neighbours(captions),
         **evaluate_captions([row["caption"] for row in predictions], [example.captions for example in examples]),
     }
     if boxes:

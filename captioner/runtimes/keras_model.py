@@ -17,9 +17,40 @@ load_keras()
 
 import keras
 
-from captioner.graphs import Scorer, Searcher, Starter, Stepper
+from captioner.graphs import Encoding, Scorer, Searcher, Starter, Stepper
 from captioner.model import CaptionModel
 from captioner.store import build_model
+
+
+class AnyBatch:
+    """A graph that TensorFlow traces once for batches of every size; other backends compile as Keras does.
+
+    Keras's own `predict_on_batch` traces a network again for a second batch size, such as that of the last pictures of
+    a folder, which takes seconds.
+
+    Args:
+        graph: a compiled Keras model that takes a dictionary of arrays.
+        batched: names of the arrays whose first axis is the picture.
+    """
+
+    def __init__(self, graph: keras.Model, batched: tuple[str, ...]):
+        self._graph, self._batched, self._traced = graph, batched, None
+
+    def __call__(self, inputs: dict[str, np.ndarray]) -> Any:
+        if keras.backend.backend() != "tensorflow":
+            return self._graph.predict_on_batch(inputs)
+        if self._traced is None:
+            self._traced = self._trace(inputs)
+        return keras.tree.map_structure(np.asarray, self._traced(inputs))
+
+    def _trace(self, inputs):
+        import tensorflow as tf
+
+        def spec(name, value):
+            shape = (None, *value.shape[1:]) if name in self._batched else value.shape
+            return tf.TensorSpec(shape, value.dtype, name=name)
+
+        return tf.function(self._graph, [{name: spec(name, value) for name, value in inputs.items()}])
 
 
 class KerasRuntime(Runtime):
@@ -34,10 +65,8 @@ class KerasRuntime(Runtime):
     def __init__(self, model: CaptionModel, vocabulary: Vocabulary, metrics: dict[str, Any] | None = None):
         self.model, self.vocabulary, self.metrics = model, vocabulary, metrics or {}
         self.config, self.grid = model.config, model.encoder.grid
-        size = self.config.encoder.image_size
-        self._encode = keras.Sequential([keras.Input((size, size, 3), dtype="uint8"), model.encoder])
-        self._encode.compile(jit_compile=False)
-        self._searchers: dict[Structure, Searcher] = {}
+        self._encode = AnyBatch(Encoding(model.encoder), ("pixels",))
+        self._searchers: dict[Structure, AnyBatch] = {}
         self._scorer = Scorer(model.decoder)
         self._starter = Starter(model.decoder)
         self._stepper = Stepper(model.decoder)
@@ -49,13 +78,13 @@ class KerasRuntime(Runtime):
         return cls(build_model(folder, config, vocabulary), vocabulary, metrics)
 
     def encode(self, squares):
-        return self._encode.predict_on_batch(squares)
+        return self._encode({"pixels": squares})
 
     def search(self, encoded, controls: Controls):
         structure = controls.structure
         if structure not in self._searchers:
-            self._searchers[structure] = Searcher(self.model.decoder, structure)
-        return self._searchers[structure].run(encoded, controls)
+            self._searchers[structure] = AnyBatch(Searcher(self.model.decoder, structure), ("annotations",))
+        return self._searchers[structure]({"annotations": encoded, **controls.inputs(len(self.vocabulary))})
 
     def score(self, encoded, ids, controls):
         banned = controls.banned(len(self.vocabulary))

@@ -17,6 +17,7 @@ SMOKE = [
     "stages.0.epochs=1",
     "stages.0.batch_size=16",
     "model.encoder.image_size=64",
+    'model.encoder.layers=["conv_pw_4_relu"]',
     "model.attention.units=16",
     "model.decoder.lstm_units=24",
     "model.decoder.embedding_size=16",
