@@ -2,7 +2,8 @@
 
 A mechanism is a Keras layer with three methods:
 
-- `prepare(annotations) -> memory`, once a picture: whatever needs no query, keys for instance;
+- `prepare(annotations, values) -> memory`, once a picture: whatever needs no query, keys for instance. The context is a
+  weighted sum of `values`, which are the annotation vectors or a linear map of them;
 - `initial_state(memory, queries) -> state`, what it carries from word to word; an empty tuple where it carries nothing;
 - `attend(query, memory, state) -> (context, weights, state, extras)`, once a word.
 
@@ -18,6 +19,13 @@ from keras import ops
 
 from captioner.config import AttentionConfig
 from captioner.errors import ConfigError
+
+
+def product(x, kernel):
+    """x @ kernel for a matrix `kernel`, as one product of two matrices, which backends do quickest."""
+    flat = ops.matmul(ops.reshape(x, (-1, x.shape[-1])), kernel)
+    lead = x.shape[1:-1] if None not in x.shape[1:-1] else ops.shape(x)[1:-1]
+    return ops.reshape(flat, (-1, *lead, kernel.shape[-1]))
 
 
 class AdditiveAttention(keras.layers.Layer):
@@ -47,19 +55,18 @@ class AdditiveAttention(keras.layers.Layer):
         self.bias = self.add_weight((self.units,), "zeros", name="b")
         self.score_vector = self.add_weight((self.units, 1), "glorot_uniform", name="v")
 
-    def prepare(self, annotations):
-        keys = ops.matmul(annotations, self.annotation_kernel) + self.bias
-        return {"annotations": annotations, "keys": keys}
+    def prepare(self, annotations, values):
+        return {"values": values, "keys": ops.matmul(annotations, self.annotation_kernel) + self.bias}
 
     def initial_state(self, memory, queries):
         return ()
 
     def attend(self, query, memory, state):
         # The state has to be inside the tanh: outside of it softmax would cancel it and every word get one mask.
-        compared = ops.tanh(memory["keys"][:, None] + ops.matmul(query, self.query_kernel)[:, :, None])
-        scores = ops.matmul(compared, self.score_vector)[..., 0]
+        compared = ops.tanh(memory["keys"][:, None] + product(query, self.query_kernel)[:, :, None])
+        scores = product(compared, self.score_vector)[..., 0]
         weights = ops.softmax(ops.cast(scores, "float32"), axis=-1)
-        context = ops.matmul(ops.cast(weights, query.dtype), memory["annotations"])
+        context = ops.matmul(ops.cast(weights, query.dtype), memory["values"])
         return context, weights, state, {}
 
 

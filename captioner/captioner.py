@@ -162,9 +162,14 @@ class Captioner:
         return [read if isinstance(read, ImageError) else next(captions) for _, read in batch]
 
     def annotations(self, squares: np.ndarray) -> np.ndarray:
-        """Annotation vectors (batch, locations, channels) of the network's squares, uint8 (batch, size, size, 3)."""
-        encoded = self.runtime.encode(squares)
-        return encoded["memory_annotations"] if isinstance(encoded, dict) else encoded
+        """Annotation vectors (batch, locations, channels) of the network's squares, uint8 (batch, size, size, 3).
+
+        Raises:
+            ConfigError: the model was exported; its encoder gives no annotation vectors.
+        """
+        if isinstance(encoded := self.runtime.encode(squares), dict):
+            raise ConfigError("an exported model gives no annotation vectors; load the folder it was made from")
+        return encoded
 
     def score(self, image: Source, text: str) -> Caption:
         """The caption of given words, teacher-forced: their probabilities, and where the network looks at each.

@@ -26,7 +26,7 @@ def constraints_mask(structure: Structure, controls: dict, step, sequence, size:
     """(size,) or (batch, slots, size): the word that a prefix forces; words that would repeat a run of words.
 
     Args:
-        sequence: ids (batch, slots, max_words), the words of each hypothesis so far.
+        sequence: ids as numbers (batch, slots, max_words), the words of each hypothesis so far.
     """
     forced = ops.take(controls["prefix"], step)
     free = ops.logical_or(ops.equal(forced, PAD), ops.equal(ops.arange(size), forced))
@@ -46,5 +46,5 @@ def _repeats(length: int, step, sequence, size: int):
     for i in range(length - 1):
         last = ops.take(sequence, ops.maximum(step - length + 1 + i, 0), axis=2)[:, :, None]
         same = ops.logical_and(same, ops.equal(sequence[:, :, i : i + windows], last))
-    ends = ops.where(same, sequence[:, :, length - 1 :], PAD)
+    ends = ops.where(same, ops.cast(sequence[:, :, length - 1 :], "int32"), PAD)
     return IMPOSSIBLE * ops.max(ops.one_hot(ends, size, dtype="float32"), axis=2)

@@ -26,6 +26,7 @@ class Structure:
         max_words: longest caption.
         no_repeat_ngram: as in `DecodingOptions`.
         required: how many words must appear.
+        constrained: whether anything but the vocabulary and the length rules words out.
     """
 
     strategy: str
@@ -35,6 +36,7 @@ class Structure:
     max_words: int
     no_repeat_ngram: int
     required: int
+    constrained: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +95,7 @@ class Controls:
             self.max_words,
             options.no_repeat_ngram,
             len(self.required),
+            bool(self.prefix or self.required or options.no_repeat_ngram),
         )
 
     def inputs(self, vocabulary_size: int) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from captioner.attention import build_attention
+from captioner.attention import build_attention, product
 from captioner.config import AttentionConfig, DecoderConfig
 
 
@@ -78,8 +78,22 @@ class Decoder(keras.layers.Layer):
         self.built = True
 
     def prepare(self, annotations):
-        """What stays the same for all words of a picture."""
-        return self.attention.prepare(ops.cast(annotations, self.compute_dtype))
+        """What stays the same for all steps of a picture: the memory of `step`.
+
+        The context meets two matrices. It is a weighted sum of annotation vectors, so these are multiplied once a
+        picture instead of the context once a word. A gate for each channel acts before the product and forbids that.
+        Training, where nearly every caption of a batch has a picture of its own, would lose by it.
+        """
+        annotations = ops.cast(annotations, self.compute_dtype)
+        if not self.projects:
+            return self.attention.prepare(annotations, annotations)
+        kernels = ops.concatenate([self.context_kernel, self.output_context], axis=1)
+        return self.attention.prepare(annotations, product(annotations, ops.cast(kernels, annotations.dtype)))
+
+    @property
+    def projects(self) -> bool:
+        """Whether `prepare` multiplies annotation vectors by the matrices that the context meets."""
+        return self.config.gate != "vector"
 
     def initial_state(self, annotations, memory, captions: int):
         """(h_0, c_0, attention state) for each of `captions` captions a picture; `memory` is what `prepare` gave."""
@@ -97,17 +111,19 @@ class Decoder(keras.layers.Layer):
         """Word vectors E y: (..., embedding_size)."""
         return ops.take(ops.cast(self.embedding, self.compute_dtype), words, axis=0)
 
-    def advance(self, word_inputs, state, memory, state_mask=None):
+    def advance(self, word_inputs, state, memory, state_mask=None, projected=False):
         """One step of attention and LSTM.
 
         Args:
             word_inputs: what `word_inputs` made of E y_{t-1}.
             state: what the last step returned.
-            memory: what `prepare` returned.
+            memory: of the attention.
             state_mask: dropout mask of the hidden state that goes into the LSTM.
+            projected: whether the memory's values were multiplied by the matrices that the context meets.
 
         Returns:
-            state, and {"hidden", "context" (gated), "weights", "gate", ...extras of the attention}.
+            state, and {"hidden", "context" (gated; times L_z where projected), "weights", "gate", ...extras of the
+            attention}.
         """
         hidden = state["hidden"]
         width = 4 * self.config.lstm_units
@@ -120,11 +136,11 @@ class Decoder(keras.layers.Layer):
             context = context * gate
             extras = {**extras, "gate": ops.mean(ops.cast(gate, "float32"), axis=-1)}
         recurrent = hidden if state_mask is None else hidden * state_mask
-        gates = (
-            word_inputs[..., :width]
-            + ops.matmul(context, self.context_kernel)
-            + ops.matmul(recurrent, self.recurrent_kernel)
-        )
+        if projected:
+            of_context, context = context[..., :width], context[..., width:]
+        else:
+            of_context = product(context, self.context_kernel)
+        gates = word_inputs[..., :width] + of_context + product(recurrent, self.recurrent_kernel)
         enter, forget, candidate, leave = ops.split(gates, 4, axis=-1)
         cell = ops.sigmoid(forget + 1.0) * state["cell"] + ops.sigmoid(enter) * ops.tanh(candidate)
         hidden = ops.sigmoid(leave) * ops.tanh(cell)
@@ -134,7 +150,7 @@ class Decoder(keras.layers.Layer):
     def _gate(self, hidden):
         if self.config.gate == "none":
             return None
-        return ops.sigmoid(ops.matmul(hidden, self.gate_kernel) + self.gate_bias)
+        return ops.sigmoid(product(hidden, self.gate_kernel) + self.gate_bias)
 
     def word_inputs(self, embedded):
         """What words give a step, which needs no recurrence: one product for all steps.
@@ -143,16 +159,17 @@ class Decoder(keras.layers.Layer):
             E y times the LSTM's word kernel, plus its bias, (..., 4 * lstm_units), followed by E y itself where the
             attention asks with it. One tensor: on TensorFlow a scan takes no more than one of unknown length.
         """
-        gates = ops.matmul(embedded, self.word_kernel) + self.lstm_bias
+        gates = product(embedded, self.word_kernel) + self.lstm_bias
         return gates if self.config.query == "previous_state" else ops.concatenate([gates, embedded], axis=-1)
 
-    def logits(self, embedded, hidden, context, training=False):
+    def logits(self, embedded, hidden, context, training=False, projected=False):
         """Deep output before its softmax, float32: (..., vocabulary_size)."""
-        deep = embedded + ops.matmul(hidden, self.output_hidden) + ops.matmul(context, self.output_context)
+        of_context = context if projected else product(context, self.output_context)
+        deep = embedded + product(hidden, self.output_hidden) + of_context
         if training and self.dropout:
             deep = keras.random.dropout(deep, self.dropout, seed=self.seeds)
         kernel = ops.transpose(self.embedding) if self.config.tie_embeddings else self.output_kernel
-        return ops.cast(ops.matmul(deep, ops.cast(kernel, deep.dtype)) + self.output_bias, "float32")
+        return ops.cast(product(deep, ops.cast(kernel, deep.dtype)) + self.output_bias, "float32")
 
     def step(self, words, state, memory):
         """Read the last words and predict the next.
@@ -164,8 +181,8 @@ class Decoder(keras.layers.Layer):
             log-probabilities (batch, captions, vocabulary_size), state, and the outputs of `advance`.
         """
         embedded = self.embed(words)
-        state, outputs = self.advance(self.word_inputs(embedded), state, memory)
-        logits = self.logits(embedded, outputs["hidden"], outputs["context"])
+        state, outputs = self.advance(self.word_inputs(embedded), state, memory, projected=self.projects)
+        logits = self.logits(embedded, outputs["hidden"], outputs["context"], projected=self.projects)
         return ops.log_softmax(logits, axis=-1), state, outputs
 
     def call(self, annotations, words, training=False):
@@ -180,7 +197,8 @@ class Decoder(keras.layers.Layer):
             "gate": (batch, captions, time), ...extras of the attention}.
         """
         captions = words.shape[1]
-        memory = self.prepare(annotations)
+        annotations = ops.cast(annotations, self.compute_dtype)
+        memory = self.attention.prepare(annotations, annotations)
         state = self.initial_state(annotations, memory, captions)
         embedded = self.embed(words)
         if training and self.input_dropout:

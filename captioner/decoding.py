@@ -5,11 +5,15 @@ Written in `keras.ops` alone, so that the same search runs on every backend and 
 Hypotheses of a picture stand in `lanes` of equal width. A beam has one lane, and one more for each word that must
 appear: those in lane i hold i of them (grid beam search, Hokamp & Liu 2017). Diverse beam search has a lane for each
 group, sampling one for each caption. `Lanes` holds what differs.
+
+On a CPU a step is short enough for the number of its operations to count. So numbers that move together are columns of
+one tensor, and rows are picked by a product with ones and zeros, which is exact.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from keras import ops, tree
 
@@ -91,17 +95,9 @@ class Lanes:
         return 2 * self.width if self.width > 1 else 1
 
 
-def choose(values, slots):
-    """values[b, slots[b, j]] for values (batch, captions, ...) and slots (batch, j)."""
-    slots = ops.reshape(slots, tuple(ops.shape(slots)) + (1,) * (len(values.shape) - 2))
-    return ops.take_along_axis(values, slots, axis=1)
-
-
-def _write(history, step, value):
-    """history with value at index `step` of its first axis; a where, because every backend and exporter knows it."""
-    times = ops.arange(history.shape[0], dtype="int32")
-    here = ops.reshape(ops.equal(times, step), (-1,) + (1,) * (len(history.shape) - 1))
-    return ops.where(here, value[None], history)
+def pick(values, index):
+    """values[..., index[..., j], :] for values (..., rows, columns) and index (..., j)."""
+    return ops.matmul(ops.one_hot(index, values.shape[-2], dtype="float32"), values)
 
 
 def _best(scores, count: int):
@@ -109,135 +105,160 @@ def _best(scores, count: int):
     return values, ops.cast(order, "int32")
 
 
+class _Columns:
+    """Tensors (batch, slots, ...) laid side by side as one (batch, slots, columns)."""
+
+    def __init__(self, tensors: dict):
+        self.shapes = {name: tuple(value.shape[2:]) for name, value in tensors.items()}
+        self.dtypes = {name: value.dtype for name, value in tensors.items()}
+        self.widths = [math.prod(shape) for shape in self.shapes.values()]
+
+    def join(self, tensors: dict):
+        flat = [
+            ops.reshape(ops.cast(tensors[name], "float32"), (-1, tensors[name].shape[1], width))
+            for name, width in zip(self.shapes, self.widths, strict=True)
+        ]
+        return ops.concatenate(flat, axis=-1)
+
+    def split(self, joined, lead: tuple[int, ...]) -> dict:
+        """The tensors with `lead` in place of (batch, slots)."""
+        places = [sum(self.widths[:i]) for i in range(1, len(self.widths))]
+        parts = zip(self.shapes.items(), ops.split(joined, places, axis=-1), strict=True)
+        return {name: ops.cast(ops.reshape(part, (*lead, *shape)), self.dtypes[name]) for (name, shape), part in parts}
+
+
 class _Search:
     def __init__(self, decoder, annotations, structure, controls):
-        self.decoder, self.annotations, self.structure, self.controls = decoder, annotations, structure, controls
-        self.lanes = Lanes.of(structure)
+        self.decoder, self.structure, self.controls = decoder, structure, controls
+        self.lanes, self.time = Lanes.of(structure), structure.max_words
         self.memory = decoder.prepare(annotations)
+        self.state = decoder.initial_state(annotations, self.memory, self.lanes.slots)
         self.batch = ops.shape(annotations)[0]
         self.size = decoder.vocabulary_size
 
     def start(self):
-        lanes, slots, time = self.lanes, (self.batch, self.lanes.slots), self.structure.max_words
-        state = self.decoder.initial_state(self.annotations, self.memory, lanes.slots)
+        lanes, slots = self.lanes, (self.batch, self.lanes.slots)
         words = ops.full(slots, START, dtype="int32")
         # All hypotheses of a lane begin alike, so only its first may be continued at the first step.
         places = ops.arange(lanes.slots)
         begins = ops.logical_and(ops.equal(places % lanes.width, 0), places // lanes.width < lanes.started)
         # Only for the shapes of what a step reports; a compiler drops it.
-        _, _, outputs = self.decoder.step(words, state, self.memory)
+        _, _, outputs = self.decoder.step(words, self.state, self.memory)
+        self.reported = _Columns(
+            self._report(ops.zeros((*slots, ALTERNATIVES)), ops.zeros((*slots, ALTERNATIVES), "int32"), outputs)
+        )
         pool = (self.batch, lanes.pools, lanes.width)
+        finished = ops.concatenate([ops.full((*pool, 1), IMPOSSIBLE), ops.zeros((*pool, 1 + 3 * self.time))], axis=-1)
         return {
             "step": ops.zeros((), "int32"),
             "words": words,
             "totals": ops.zeros(slots) + ops.where(begins, 0.0, IMPOSSIBLE),
-            "met": ops.zeros((*slots, self.structure.required), "int32"),
-            "state": state,
-            "trail": self._empty_trail(slots),
-            "finished": {
-                "rank": ops.full(pool, IMPOSSIBLE, dtype="float32"),
-                "total": ops.full(pool, IMPOSSIBLE, dtype="float32"),
-                "length": ops.zeros(pool, "int32"),
-                **self._empty_trail(pool),
-            },
-            "history": self._empty_history((time, *slots), outputs),
-        }
-
-    def _empty_trail(self, shape):
-        """The words of each hypothesis, the slots its masks were made in, and the words' log-probabilities."""
-        time = self.structure.max_words
-        return {
-            "sequence": ops.zeros((*shape, time), "int32"),
-            "slots": ops.zeros((*shape, time), "int32"),
-            "word_log_probabilities": ops.zeros((*shape, time)),
+            "met": ops.zeros((*slots, self.structure.required)),
+            "state": self.state,
+            # The words of each hypothesis, the slots its masks were made in, and the words' log-probabilities.
+            "trail": ops.zeros((*slots, 3 * self.time)),
+            "rank": ops.full(pool, IMPOSSIBLE, dtype="float32"),
+            "finished": finished,  # total, length, trail
+            "history": ops.zeros((self.time, *slots, sum(self.reported.widths))),
         }
 
     @staticmethod
-    def _empty_history(shape, outputs):
-        history = {
-            "alternatives": ops.zeros((*shape, ALTERNATIVES), "int32"),
-            "alternative_log_probabilities": ops.zeros((*shape, ALTERNATIVES)),
-        }
+    def _report(likeliest, ids, outputs) -> dict:
         reported = {name: value for name, value in outputs.items() if name not in NOT_REPORTED}
-        return history | {name: ops.zeros((*shape, *value.shape[2:])) for name, value in reported.items()}
+        return {"alternatives": ids, "alternative_log_probabilities": likeliest, **reported}
 
     def goes_on(self, carry):
         """Whether some picture has an open hypothesis that can still be among its answers."""
-        lanes, ranks = self.lanes, carry["finished"]["rank"]
+        lanes = self.lanes
         # Totals only fall, and the penalty of the longest caption flatters an open one most.
-        flattered = carry["totals"] / length_penalty(self.structure.max_words + 1, self.controls["length_penalty"])
-        bound = ops.max(ops.reshape(flattered, (self.batch, lanes.pools, -1)), axis=-1)
-        worst = ranks[:, :, self.structure.count - 1 if lanes.pools == 1 else lanes.width - 1]
+        flattered = carry["totals"] / length_penalty(self.time + 1, self.controls["length_penalty"])
+        bound = ops.max(ops.reshape(flattered, (-1, lanes.pools, lanes.slots // lanes.pools)), axis=-1)
+        worst = carry["rank"][:, :, self.structure.count - 1 if lanes.pools == 1 else lanes.width - 1]
         return ops.any(ops.logical_and(bound > IMPOSSIBLE / 2, bound > worst))
 
     def step(self, carry):
-        step = carry["step"]
+        structure, step = self.structure, carry["step"]
         log_probabilities, state, outputs = self.decoder.step(carry["words"], carry["state"], self.memory)
-        possible = log_probabilities + alternatives_mask(self.structure, self.controls, step, self.size)
-        allowed = possible + constraints_mask(
-            self.structure, self.controls, step, carry["trail"]["sequence"], self.size
-        )
-        drawn, opened = getattr(self, f"_{self.structure.strategy}")(carry, allowed)
-        parents, words = opened["parents"], opened["words"]
-        flat = parents * self.size + words
-        of_words = ops.take_along_axis(ops.reshape(log_probabilities, (self.batch, -1)), flat, axis=1)
-        trail = {name: choose(value, parents) for name, value in carry["trail"].items()}
-        new = {"sequence": words, "slots": parents, "word_log_probabilities": of_words}
-        here = ops.equal(ops.arange(self.structure.max_words, dtype="int32"), step)
-        likeliest, ids = _best(possible, ALTERNATIVES)
-        record = {"alternatives": ids, "alternative_log_probabilities": likeliest}
-        record |= {name: value for name, value in outputs.items() if name not in NOT_REPORTED}
+        possible = log_probabilities + alternatives_mask(structure, self.controls, step, self.size)
+        row_best = _best(possible, min(max(self.lanes.drawn, ALTERNATIVES), self.size))
+        likeliest, ids = (values[:, :, :ALTERNATIVES] for values in row_best)
+        sequence = carry["trail"][:, :, : self.time]
+        allowed = possible
+        if structure.constrained:
+            allowed = possible + constraints_mask(structure, self.controls, step, sequence, self.size)
+            row_best = None
+        drawn, opened = getattr(self, f"_{structure.strategy}")(carry, allowed, row_best)
+        opened = ops.reshape(opened, (-1, self.lanes.slots, 3))
+        totals, words, parents = (opened[:, :, i] for i in range(3))
+        words, parents = ops.cast(words, "int32"), ops.cast(parents, "int32")
         return {
             "step": step + 1,
             "words": words,
-            "totals": ops.maximum(opened["totals"], IMPOSSIBLE),
-            "met": self._met(carry["met"], parents, words),
-            "state": tree.map_structure(lambda value: choose(value, parents), state),
-            "trail": {name: ops.where(here, new[name][:, :, None], value) for name, value in trail.items()},
-            "finished": self._finish(carry, drawn),
-            "history": {name: _write(carry["history"][name], step, value) for name, value in record.items()},
+            "totals": ops.maximum(totals, IMPOSSIBLE),
+            **self._follow(carry, state, totals, words, parents),
+            **self._finish(carry, drawn),
+            "history": self._write(carry["history"], step, self._report(likeliest, ids, outputs)),
         }
 
-    def _beam(self, carry, allowed):
+    def _follow(self, carry, state, totals, words, parents):
+        """State, trail and words that were met, of the hypotheses that stay open."""
+        leaves = {str(i): leaf for i, leaf in enumerate(tree.flatten(state))}
+        extra = ("totals", "trail", "met") if self.structure.required else ("totals", "trail")
+        leaves |= {name: carry[name] for name in extra}
+        columns = _Columns(leaves)
+        kept = columns.split(pick(columns.join(leaves), parents), (-1, self.lanes.slots))
+        now = ops.cast(ops.equal(ops.arange(3 * self.time) % self.time, carry["step"]), "float32")
+        which = ops.one_hot(ops.arange(3 * self.time) // self.time, 3, dtype="float32")  # (3 * time, 3)
+        new = ops.stack([ops.cast(words, "float32"), ops.cast(parents, "float32"), totals - kept["totals"]], axis=-1)
+        trail = ops.where(now > 0, ops.matmul(new, ops.transpose(which)), kept["trail"])
+        met = carry["met"]
+        if self.structure.required:
+            met = ops.maximum(kept["met"], ops.cast(ops.equal(words[:, :, None], self.controls["required"]), "float32"))
+        flat = [kept[str(i)] for i in range(len(leaves) - len(extra))]
+        return {"state": tree.pack_sequence_as(state, flat), "trail": trail, "met": met}
+
+    def _write(self, history, step, report):
+        """A where, because every backend and exporter knows it."""
+        here = ops.equal(ops.arange(self.time, dtype="int32"), step)
+        return ops.where(ops.reshape(here, (-1, 1, 1, 1)), self.reported.join(report)[None], history)
+
+    def _beam(self, carry, allowed, row_best):
         """Each lane's best continuations; a word that must appear moves its hypothesis to the next lane."""
         lanes, required = self.lanes, self.structure.required
         moved = None
         if required:
             moved, allowed = self._movers(carry, allowed)
-        scores = carry["totals"][:, :, None] + allowed
-        scores = ops.reshape(scores, (self.batch, lanes.count, lanes.width * self.size))
-        totals, order = _best(scores, lanes.drawn)
-        first = ops.reshape(ops.arange(lanes.count, dtype="int32") * lanes.width, (1, -1, 1))
-        drawn = {"totals": totals, "words": order % self.size, "parents": first + order // self.size}
-        if moved:
-            drawn = {name: ops.concatenate([value, moved[name]], axis=2) for name, value in drawn.items()}
-            drawn = self._reorder(drawn, drawn["totals"], lanes.drawn)
-        return self._last_lane(drawn), self._flatten(self._open(drawn, drawn["totals"]))
+        values, ids = row_best or _best(allowed, min(lanes.drawn, self.size))
+        each = values.shape[-1]
+        parents = ops.broadcast_to(ops.arange(lanes.slots, dtype="float32")[:, None], ops.shape(values))
+        rows = ops.stack([carry["totals"][:, :, None] + values, ops.cast(ids, "float32"), parents], axis=-1)
+        rows = ops.reshape(rows, (-1, lanes.count, lanes.width * each, 3))
+        if required:
+            rows = ops.concatenate([rows, moved], axis=2)
+        _, order = _best(rows[..., 0], lanes.drawn)
+        drawn = pick(rows, order)
+        # Only hypotheses with every word that must appear, those of the last lane, may end.
+        return drawn[:, -1:], self._open(drawn, drawn[..., 0])
 
     def _movers(self, carry, allowed):
         """Continuations by words that must appear, in the lanes they lead to; and what is allowed to the others."""
         lanes, count, words = self.lanes, self.structure.required, self.controls["required"]
-        missing = 1 - carry["met"]
+        missing = 1.0 - carry["met"]
         moving = carry["totals"][:, :, None] + ops.take(allowed, words, axis=2)
         moving = ops.where(missing > 0, moving, IMPOSSIBLE)
-        moving = ops.reshape(moving, (self.batch, lanes.count, lanes.width * count))
-        nowhere = ops.full((self.batch, 1, lanes.width * count), IMPOSSIBLE, dtype="float32")
-        places = ops.arange(lanes.width * count, dtype="int32")
-        lane = ops.reshape(ops.arange(-1, lanes.count - 1, dtype="int32"), (1, -1, 1))
-        shape = (self.batch, lanes.count, lanes.width * count)
-        moved = {
-            "totals": ops.concatenate([nowhere, moving[:, :-1]], axis=1),
-            "words": ops.broadcast_to(ops.take(words, places % count), shape),
-            "parents": ops.broadcast_to(ops.maximum(lane, 0) * lanes.width + places // count, shape),
-        }
+        slots = ops.broadcast_to(ops.arange(lanes.slots, dtype="float32")[:, None], ops.shape(moving))
+        ids = ops.broadcast_to(ops.cast(words, "float32"), ops.shape(moving))
+        moved = ops.reshape(ops.stack([moving, ids, slots], axis=-1), (-1, lanes.count, lanes.width * count, 3))
+        nowhere = ops.zeros_like(moved[:, :1]) + ops.convert_to_tensor([IMPOSSIBLE, 0.0, 0.0])
+        moved = ops.concatenate([nowhere, moved[:, :-1]], axis=1)
         left = count - ops.arange(lanes.slots, dtype="int32") // lanes.width  # words still missing in each slot
         ends = ops.equal(ops.arange(self.size), END)
-        late = left > self.structure.max_words - carry["step"] - 1  # no room for a word besides them
+        late = left > self.time - carry["step"] - 1  # no room for a word besides them
         held = ops.logical_and(ops.logical_or(ends, late[:, None]), (left > 0)[:, None])
-        own = ops.matmul(ops.cast(missing, "float32"), ops.one_hot(words, self.size, dtype="float32"))
+        own = ops.matmul(missing, ops.one_hot(words, self.size, dtype="float32"))
         return moved, allowed + IMPOSSIBLE * (own + ops.cast(held, "float32"))
 
-    def _diverse(self, carry, allowed):
+    def _diverse(self, carry, allowed, row_best):
         """Group after group, each avoiding the words that the groups before it chose at this step."""
         lanes, opened, drawn = self.lanes, [], []
         chosen = ops.zeros((self.batch, self.size))
@@ -246,19 +267,18 @@ class _Search:
             first = group * lanes.width
             own = scores[:, first : first + lanes.width]
             kept_apart = own - self.controls["diversity"] * chosen[:, None]
-            flat = (self.batch, 1, lanes.width * self.size)
+            flat = (-1, 1, lanes.width * self.size)
             order_by, order = _best(ops.reshape(kept_apart, flat), lanes.drawn)
             totals = ops.take_along_axis(ops.reshape(own, flat), order, axis=2)
-            best = {"totals": totals, "words": order % self.size, "parents": first + order // self.size}
-            drawn.append(best)
-            opened.append(self._open(best, order_by))
-            alive = ops.cast(opened[-1]["totals"] > IMPOSSIBLE / 2, "float32")[..., None]
-            words = ops.one_hot(opened[-1]["words"], self.size, dtype="float32")
+            places = [order % self.size, first + order // self.size]
+            drawn.append(ops.stack([totals, *(ops.cast(place, "float32") for place in places)], axis=-1))
+            opened.append(self._open(drawn[-1], order_by))
+            alive = ops.cast(opened[-1][..., :1] > IMPOSSIBLE / 2, "float32")
+            words = ops.one_hot(ops.cast(opened[-1][..., 1], "int32"), self.size, dtype="float32")
             chosen = chosen + ops.sum(words * alive, axis=(1, 2))
-        join = lambda parts: {name: ops.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
-        return join(drawn), self._flatten(join(opened))
+        return ops.concatenate(drawn, axis=1), ops.concatenate(opened, axis=1)
 
-    def _sample(self, carry, allowed):
+    def _sample(self, carry, allowed, row_best):
         """One word for each caption, drawn by its number in "chance" from the words sorted by probability."""
         controls = self.controls
         shares, ids = _best(ops.softmax(allowed / controls["temperature"], axis=-1), self.size)
@@ -271,88 +291,56 @@ class _Search:
         place = ops.minimum(place, ops.sum(ops.cast(shares > 0, "int32"), axis=-1, keepdims=True) - 1)
         words = ops.take_along_axis(ids, place, axis=2)
         totals = carry["totals"][:, :, None] + ops.take_along_axis(allowed, words, axis=2)
-        slots = ops.reshape(ops.arange(self.lanes.slots, dtype="int32"), (1, -1, 1))
-        drawn = {"totals": totals, "words": words, "parents": slots + ops.zeros_like(words)}
-        return drawn, self._flatten(self._open(drawn, totals))
+        slots = ops.reshape(ops.arange(self.lanes.slots, dtype="float32"), (1, -1, 1)) + ops.zeros_like(totals)
+        drawn = ops.stack([totals, ops.cast(words, "float32"), slots], axis=-1)
+        return drawn, self._open(drawn, totals)
 
     def _open(self, drawn, order_by):
-        """The best continuations of each lane that do not end."""
-        ends = ops.equal(drawn["words"], END)
-        open_ones = {**drawn, "totals": ops.where(ends, 2 * IMPOSSIBLE, drawn["totals"])}
-        if self.lanes.drawn == 1:
-            return open_ones
-        return self._reorder(open_ones, ops.where(ends, 4 * IMPOSSIBLE, order_by), self.lanes.width)
-
-    @staticmethod
-    def _reorder(drawn, order_by, count):
-        _, order = _best(order_by, count)
-        return {name: ops.take_along_axis(value, order, axis=2) for name, value in drawn.items()}
-
-    def _flatten(self, opened):
-        return {name: ops.reshape(value, (self.batch, self.lanes.slots)) for name, value in opened.items()}
-
-    @staticmethod
-    def _last_lane(drawn):
-        """Only hypotheses with every word that must appear may end."""
-        return {name: value[:, -1:] for name, value in drawn.items()}
-
-    def _met(self, met, parents, words):
-        if not self.structure.required:
-            return met
-        now = ops.cast(ops.equal(words[:, :, None], self.controls["required"]), "int32")
-        return ops.maximum(choose(met, parents), now)
+        """The best continuations of each lane that do not end: (batch, lanes, width, 3)."""
+        ends = ops.equal(drawn[..., 1], float(END))
+        if self.lanes.drawn > 1:
+            _, order = _best(ops.where(ends, 4 * IMPOSSIBLE, order_by), self.lanes.width)
+            drawn = pick(drawn, order)
+            ends = ops.equal(drawn[..., 1], float(END))
+        dead = ops.convert_to_tensor([2 * IMPOSSIBLE, 0.0, 0.0]) * ops.cast(ends, "float32")[..., None]
+        return drawn + dead
 
     def _finish(self, carry, drawn):
         """The best of those finished before and those that end now, in each pool."""
-        lanes, step, totals = self.lanes, carry["step"], drawn["totals"]
+        lanes, step, totals = self.lanes, carry["step"], drawn[..., 0]
         near = ops.arange(lanes.drawn) < max(2 * lanes.width - 1, 1)
-        ends = ops.logical_and(ops.logical_and(ops.equal(drawn["words"], END), near), totals > IMPOSSIBLE / 2)
-        penalty = length_penalty(step + 1, self.controls["length_penalty"])
-        parents = ops.reshape(drawn["parents"], (self.batch, -1))
-        shape = (self.batch, lanes.pools, lanes.drawn, self.structure.max_words)
-        new = {
-            "rank": ops.where(ends, totals / penalty, IMPOSSIBLE),
-            "total": totals,
-            "length": ops.zeros_like(drawn["words"]) + step,
-            **{name: ops.reshape(choose(value, parents), shape) for name, value in carry["trail"].items()},
-        }
-        pool = {name: ops.concatenate([carry["finished"][name], new[name]], axis=2) for name in new}
-        rank, order = _best(pool.pop("rank"), lanes.width)
-        return {"rank": rank} | {name: _along(value, order) for name, value in pool.items()}
+        ends = ops.logical_and(ops.equal(drawn[..., 1], float(END)), near)
+        ends = ops.logical_and(ends, totals > IMPOSSIBLE / 2)
+        rank = ops.where(ends, totals / length_penalty(step + 1, self.controls["length_penalty"]), IMPOSSIBLE)
+        parents = ops.reshape(ops.cast(drawn[..., 2], "int32"), (-1, lanes.pools * lanes.drawn))
+        trail = ops.reshape(pick(carry["trail"], parents), (-1, lanes.pools, lanes.drawn, 3 * self.time))
+        length = ops.zeros_like(totals) + ops.cast(step, "float32")
+        new = ops.concatenate([totals[..., None], length[..., None], trail], axis=-1)
+        rank, order = _best(ops.concatenate([carry["rank"], rank], axis=2), lanes.width)
+        return {"rank": rank, "finished": pick(ops.concatenate([carry["finished"], new], axis=2), order)}
 
     def best(self, carry):
         """All pools together, the best first, with what was recorded on the way to each."""
-        lanes, finished = self.lanes, carry["finished"]
-        flat = {
-            name: ops.reshape(value, (self.batch, lanes.pools * lanes.width, *value.shape[3:]))
-            for name, value in finished.items()
-        }
-        rank, order = _best(flat.pop("rank"), self.structure.width)
-        flat = {name: choose(value, order) for name, value in flat.items()}
-        inside = ops.arange(self.structure.max_words) < flat["length"][:, :, None]
-        slots = ops.moveaxis(flat["slots"], 2, 0)
-        found = {"words": flat["sequence"], "word_log_probabilities": flat["word_log_probabilities"]}
-        found |= {name: _pick(values, slots) for name, values in carry["history"].items()}
+        width, all_finished = self.structure.width, self.lanes.pools * self.lanes.width
+        rank, order = _best(ops.reshape(carry["rank"], (-1, all_finished)), width)
+        rows = ops.reshape(carry["finished"], (-1, all_finished, 2 + 3 * self.time))
+        total, length, sequence, slots, of_words = ops.split(
+            pick(rows, order), [1, 2, 2 + self.time, 2 + 2 * self.time], axis=-1
+        )
+        length = ops.cast(length[..., 0], "int32")
+        history = ops.moveaxis(carry["history"], 0, 1)  # (batch, time, slots, columns)
+        found = ops.moveaxis(pick(history, ops.cast(ops.moveaxis(slots, 2, 1), "int32")), 1, 2)
+        found = self.reported.split(found, (-1, width, self.time))
+        found |= {"words": ops.cast(sequence, "int32"), "word_log_probabilities": of_words}
+        inside = ops.arange(self.time) < length[:, :, None]
         return {
-            "length": flat["length"],
-            "log_probability": ops.where(rank > IMPOSSIBLE / 2, flat["total"], IMPOSSIBLE),
+            "length": length,
+            "log_probability": ops.where(rank > IMPOSSIBLE / 2, total[..., 0], IMPOSSIBLE),
             **{name: _keep(value, inside) for name, value in found.items()},
         }
 
 
-def _along(values, order):
-    """values[b, p, order[b, p, j]]."""
-    order = ops.reshape(order, tuple(ops.shape(order)) + (1,) * (len(values.shape) - 3))
-    return ops.take_along_axis(values, order, axis=2)
-
-
-def _pick(history, slots):
-    """history[t, b, slots[t, b, j]] as (batch, captions, time, ...)."""
-    slots = ops.reshape(slots, tuple(ops.shape(slots)) + (1,) * (len(history.shape) - 3))
-    return ops.moveaxis(ops.take_along_axis(history, slots, axis=2), 0, 2)
-
-
 def _keep(value, inside):
     """value where `inside` (batch, captions, time), zero elsewhere."""
-    inside = ops.reshape(inside, tuple(ops.shape(inside)) + (1,) * (len(value.shape) - 3))
+    inside = ops.reshape(inside, (-1, *inside.shape[1:], *([1] * (len(value.shape) - 3))))
     return ops.where(inside, value, ops.zeros_like(value))

@@ -42,7 +42,7 @@ def best_seconds(call, repeats=9) -> float:
 
 def our_search(locations, channels, words):
     """A search of WORDS words by a decoder with random weights of the peer's sizes."""
-    config = DecoderConfig(embedding_size=512, lstm_units=512, gate="vector")
+    config = DecoderConfig(embedding_size=512, lstm_units=512)
     decoder = Decoder(config, AttentionConfig(units=512), words)
     decoder.build((None, locations, channels))
     vocabulary = Vocabulary([*SPECIAL, *(f"w{i}" for i in range(words - 4))])

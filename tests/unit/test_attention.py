@@ -20,7 +20,8 @@ def attention(units=1, channels=1, query=1, **weights):
 
 
 def attend(layer, annotations, query):
-    memory = layer.prepare(keras.ops.convert_to_tensor(annotations, "float32"))
+    annotations = keras.ops.convert_to_tensor(annotations, "float32")
+    memory = layer.prepare(annotations, annotations)
     context, weights, _, _ = layer.attend(keras.ops.convert_to_tensor(query, "float32"), memory, ())
     return np.asarray(context), np.asarray(weights)
 
