@@ -171,17 +171,25 @@ class Decoder(keras.layers.Layer):
         kernel = ops.transpose(self.embedding) if self.config.tie_embeddings else self.output_kernel
         return ops.cast(product(deep, ops.cast(kernel, deep.dtype)) + self.output_bias, "float32")
 
-    def step(self, words, state, memory):
+    def word_table(self):
+        """`word_inputs` of every word of the vocabulary, for many steps with weights that no longer change."""
+        return self.word_inputs(ops.cast(self.embedding, self.compute_dtype))
+
+    def step(self, words, state, memory, word_table=None):
         """Read the last words and predict the next.
 
         Args:
             words: ids (batch, captions).
+            state: what the last step returned.
+            memory: what `prepare` returned.
+            word_table: what `word_table` returned; a row is read from it instead of computed.
 
         Returns:
             log-probabilities (batch, captions, vocabulary_size), state, and the outputs of `advance`.
         """
         embedded = self.embed(words)
-        state, outputs = self.advance(self.word_inputs(embedded), state, memory, projected=self.projects)
+        inputs = self.word_inputs(embedded) if word_table is None else ops.take(word_table, words, axis=0)
+        state, outputs = self.advance(inputs, state, memory, projected=self.projects)
         logits = self.logits(embedded, outputs["hidden"], outputs["context"], projected=self.projects)
         return ops.log_softmax(logits, axis=-1), state, outputs
 

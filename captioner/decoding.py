@@ -25,7 +25,7 @@ from captioner.vocabulary import END, START
 NOT_REPORTED = ("hidden", "context")
 
 
-def search(decoder: Decoder, annotations, structure: Structure, controls: dict):
+def search(decoder: Decoder, annotations, structure: Structure, controls: dict, word_table=None):
     """The likeliest captions of each picture, or samples.
 
     At every step each open hypothesis is continued by every word. The best `width` continuations of a lane that do
@@ -41,6 +41,7 @@ def search(decoder: Decoder, annotations, structure: Structure, controls: dict):
             log-probabilities; "prefix" ids (max_words + 1,), PAD where any word may stand; "min_words";
             "length_penalty"; where asked for, "required" ids (required,); "diversity"; "temperature", "top_k",
             "top_p" and "chance" (1 or batch, width, max_words + 1), 0 to 1.
+        word_table: `decoder.word_table()`, where many searches share it.
 
     Returns:
         Tensors with the best hypothesis first, `time` = max_words:
@@ -50,7 +51,7 @@ def search(decoder: Decoder, annotations, structure: Structure, controls: dict):
         "alternatives" ids and "alternative_log_probabilities" (batch, width, time, 5); "gate" and further
         extras of the attention (batch, width, time, ...).
     """
-    run = _Search(decoder, annotations, structure, controls)
+    run = _Search(decoder, annotations, structure, controls, word_table)
     carry = ops.while_loop(run.goes_on, run.step, run.start(), maximum_iterations=structure.max_words + 1)
     return run.best(carry)
 
@@ -128,8 +129,8 @@ class _Columns:
 
 
 class _Search:
-    def __init__(self, decoder, annotations, structure, controls):
-        self.decoder, self.structure, self.controls = decoder, structure, controls
+    def __init__(self, decoder, annotations, structure, controls, word_table):
+        self.decoder, self.structure, self.controls, self.word_table = decoder, structure, controls, word_table
         self.lanes, self.time = Lanes.of(structure), structure.max_words
         self.memory = decoder.prepare(annotations)
         self.state = decoder.initial_state(annotations, self.memory, self.lanes.slots)
@@ -143,7 +144,7 @@ class _Search:
         places = ops.arange(lanes.slots)
         begins = ops.logical_and(ops.equal(places % lanes.width, 0), places // lanes.width < lanes.started)
         # Only for the shapes of what a step reports; a compiler drops it.
-        _, _, outputs = self.decoder.step(words, self.state, self.memory)
+        _, _, outputs = self.decoder.step(words, self.state, self.memory, self.word_table)
         self.reported = _Columns(
             self._report(ops.zeros((*slots, ALTERNATIVES)), ops.zeros((*slots, ALTERNATIVES), "int32"), outputs)
         )
@@ -178,7 +179,9 @@ class _Search:
 
     def step(self, carry):
         structure, step = self.structure, carry["step"]
-        log_probabilities, state, outputs = self.decoder.step(carry["words"], carry["state"], self.memory)
+        log_probabilities, state, outputs = self.decoder.step(
+            carry["words"], carry["state"], self.memory, self.word_table
+        )
         possible = log_probabilities + alternatives_mask(structure, self.controls, step, self.size)
         row_best = _best(possible, min(max(self.lanes.drawn, ALTERNATIVES), self.size))
         likeliest, ids = (values[:, :, :ALTERNATIVES] for values in row_best)

@@ -41,15 +41,21 @@ class DecoderGraph(Graph):
 
 
 class Searcher(DecoderGraph):
-    """`captioner.decoding.search`; its input is {"annotations", ...controls}."""
+    """`captioner.decoding.search`; its input is {"annotations", ...controls}.
 
-    def __init__(self, decoder: Decoder, structure: Structure):
+    Args:
+        decoder: whose captions are searched.
+        structure: what shapes the search.
+        word_table: `decoder.word_table()` where the decoder's weights no longer change.
+    """
+
+    def __init__(self, decoder: Decoder, structure: Structure, word_table=None):
         super().__init__(decoder)
-        self.structure = structure
+        self.structure, self.word_table = structure, word_table
 
     def call(self, inputs):
         controls = {name: value for name, value in inputs.items() if name != "annotations"}
-        return search(self.decoder, inputs["annotations"], self.structure, controls)
+        return search(self.decoder, inputs["annotations"], self.structure, controls, self.word_table)
 
     def run(self, annotations, controls: Controls) -> dict:
         """The captions of a batch, as arrays."""

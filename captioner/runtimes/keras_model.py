@@ -54,7 +54,7 @@ class AnyBatch:
 
 
 class KerasRuntime(Runtime):
-    """A network in memory.
+    """A network in memory, whose weights stay as they are.
 
     Args:
         model: the network.
@@ -67,6 +67,7 @@ class KerasRuntime(Runtime):
         self.config, self.grid = model.config, model.encoder.grid
         self._encode = AnyBatch(Encoding(model.encoder), ("pixels",))
         self._searchers: dict[Structure, AnyBatch] = {}
+        self._word_table = model.decoder.word_table()
         self._scorer = Scorer(model.decoder)
         self._starter = Starter(model.decoder)
         self._stepper = Stepper(model.decoder)
@@ -83,7 +84,9 @@ class KerasRuntime(Runtime):
     def search(self, encoded, controls: Controls):
         structure = controls.structure
         if structure not in self._searchers:
-            self._searchers[structure] = AnyBatch(Searcher(self.model.decoder, structure), ("annotations",))
+            self._searchers[structure] = AnyBatch(
+                Searcher(self.model.decoder, structure, self._word_table), ("annotations",)
+            )
         return self._searchers[structure]({"annotations": encoded, **controls.inputs(len(self.vocabulary))})
 
     def score(self, encoded, ids, controls):

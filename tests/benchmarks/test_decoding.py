@@ -23,6 +23,7 @@ from captioner.config import AttentionConfig, DecoderConfig, DecodingOptions
 from captioner.controls import Controls
 from captioner.decoder import Decoder
 from captioner.graphs import Searcher
+from captioner.runtimes.keras_model import AnyBatch
 from captioner.vocabulary import SPECIAL, Vocabulary
 
 WORDS, BEAM = 20, 5
@@ -48,8 +49,8 @@ def our_search(locations, channels, words):
     vocabulary = Vocabulary([*SPECIAL, *(f"w{i}" for i in range(words - 4))])
     options = DecodingOptions(beam_width=BEAM, min_words=WORDS, max_words=WORDS)
     controls = Controls.resolve(options, vocabulary, WORDS)
-    searcher = Searcher(decoder, controls.structure)
-    return lambda annotations: searcher.run(annotations, controls)
+    searcher = AnyBatch(Searcher(decoder, controls.structure, decoder.word_table()), ("annotations",))
+    return lambda annotations: searcher({"annotations": annotations, **controls.inputs(words)})
 
 
 def peer_search(locations, channels, words):
