@@ -48,6 +48,7 @@ class Captioner:
         self.vocabulary: Vocabulary = runtime.vocabulary
         self.grid: tuple[int, int] = runtime.grid
         self.metrics: dict[str, Any] = runtime.metrics
+        self._encoded: tuple[np.ndarray | None, Any] = (None, None)
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike) -> Self:
@@ -103,7 +104,7 @@ class Captioner:
         """
         chosen = self._controls({**options, **({} if count is None else {"count": count})})
         picture = open_image(image)
-        found = self.runtime.search(self.runtime.encode(self._squares([picture])), chosen)
+        found = self.runtime.search(self._encode(picture), chosen)
         captions = self._read(found, 0, image, picture.size, chosen.options.count)
         return captions[0] if count is None else captions
 
@@ -184,7 +185,7 @@ class Captioner:
         if not words:
             raise ConfigError(f"score needs at least one word. Received: {text!r}")
         picture = open_image(image)
-        encoded = self.runtime.encode(self._squares([picture]))
+        encoded = self._encode(picture)
         found = self.runtime.score(encoded, self.vocabulary.encode(words), self._controls({}))
         return self._read(found, 0, image, picture.size, 1, words)[0]
 
@@ -206,7 +207,7 @@ class Captioner:
                 f"required_words. Received: strategy '{controls.options.strategy}'"
             )
         picture = open_image(image)
-        return self._stream(image, picture.size, self.runtime.encode(self._squares([picture])), controls)
+        return self._stream(image, picture.size, self._encode(picture), controls)
 
     def _stream(self, source: Source, size, encoded, controls: Controls) -> Iterator[Caption]:
         memory, state = self.runtime.start(encoded)
@@ -231,8 +232,14 @@ class Captioner:
     def _square(self, picture: Image.Image) -> np.ndarray:
         return network_square(picture, self.config.encoder.image_size, self.config.encoder.resize)
 
-    def _squares(self, pictures: list[Image.Image]) -> np.ndarray:
-        return np.stack([self._square(picture) for picture in pictures])
+    def _encode(self, picture: Image.Image) -> Any:
+        """One picture for the runtime; the last one is kept, since a photo is often asked about more than once."""
+        square = self._square(picture)
+        pixels, encoded = self._encoded
+        if pixels is None or not np.array_equal(pixels, square):
+            encoded = self.runtime.encode(square[None])
+            self._encoded = (square, encoded)
+        return encoded
 
     def _read(self, found, row: int, source: Source, size, count: int, texts: list[str] | None = None) -> list[Caption]:
         """Captions of picture `row` out of the tensors of `captioner.decoding`."""

@@ -124,3 +124,16 @@ def test_a_stream_grows_into_the_greedy_caption(tiny_captioner, photo):
         assert [text for text, _ in a.alternatives] == [text for text, _ in b.alternatives]
     with pytest.raises(ConfigError, match="strategy is 'greedy' or 'sample'.*Received: strategy 'beam'"):
         tiny_captioner.stream(photo, strategy="beam")
+
+
+def test_a_picture_asked_about_again_is_not_encoded_again(tiny_captioner, photo, monkeypatch):
+    encoded = []
+    encode = tiny_captioner.runtime.encode
+    monkeypatch.setattr(tiny_captioner.runtime, "encode", lambda squares: encoded.append(1) or encode(squares))
+    other = Image.effect_noise((50, 40), 90).convert("RGB")
+    first = tiny_captioner.score(other, "a dog runs")
+    assert tiny_captioner.score(other.copy(), "a dog runs").score == first.score
+    assert len(encoded) == 1
+    tiny_captioner.score(photo, "a dog runs")
+    assert tiny_captioner.score(other, "a dog runs").score == first.score
+    assert len(encoded) == 3
