@@ -138,7 +138,7 @@ class DecodingOptions(Config):
     count: int = pydantic.Field(1, ge=1, le=20)
     min_words: int = pydantic.Field(1, ge=0, le=100)
     max_words: int | None = pydantic.Field(None, ge=1, le=100)
-    length_penalty: float = pydantic.Field(0.6, ge=0.0, le=5.0)
+    length_penalty: float = pydantic.Field(1.0, ge=0.0, le=5.0)
     temperature: float = pydantic.Field(1.0, ge=0.01, le=10.0)
     top_k: int | None = pydantic.Field(None, ge=1)
     top_p: float = pydantic.Field(1.0, gt=0.0, le=1.0)
