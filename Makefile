@@ -3,6 +3,8 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
+# A file of tests stays in one process: its parts share fixtures that take seconds.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help demo test test-all lint bench clean
 
@@ -18,10 +20,10 @@ demo: .venv/.installed-use
 	$(BIN)/python -m demo $(ARGS)
 
 test: .venv/.installed-dev
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(ARGS)
 
 test-all: .venv/.installed-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
