@@ -11,6 +11,7 @@ from captioner.errors import ConfigError
 from captioner.vocabulary import PAD, START, UNKNOWN, Vocabulary, split_words
 
 ALTERNATIVES = 5
+NOT_REPORTED = ("hidden", "context")  # of what a step puts out: the decoder needs them, a caption does not
 IMPOSSIBLE = -1e9  # a log-probability no caption reaches; infinities would make NaN of 0 * inf
 
 

@@ -18,11 +18,9 @@ import math
 from keras import ops, tree
 
 from captioner.constraints import alternatives_mask, constraints_mask
-from captioner.controls import ALTERNATIVES, IMPOSSIBLE, Structure
+from captioner.controls import ALTERNATIVES, IMPOSSIBLE, NOT_REPORTED, Structure
 from captioner.decoder import Decoder
 from captioner.vocabulary import END, START
-
-NOT_REPORTED = ("hidden", "context")
 
 
 def search(decoder: Decoder, annotations, structure: Structure, controls: dict, word_table=None):

@@ -19,7 +19,7 @@ import numpy as np
 import typer
 
 from captioner.config import DecodingOptions
-from captioner.controls import Controls
+from captioner.controls import NOT_REPORTED, Controls
 from captioner.errors import CaptionerError, ModelError
 from captioner.folder import find_model, write_common, write_json, written_whole
 from captioner.quiet import load_keras, no_framework_noise, silence_frameworks
@@ -117,7 +117,7 @@ class Functions:
         given = dict(zip(self.given, tensors, strict=True))
         state, memory = _filled(self.state, "state", given), _filled(self.memory, "memory", given)
         log_probabilities, state, outputs = self.network.decoder.step(words, state, memory)
-        reported = {name: value for name, value in outputs.items() if name not in ("hidden", "context")}
+        reported = {name: value for name, value in outputs.items() if name not in NOT_REPORTED}
         return {"log_probabilities": log_probabilities, **named(state, "next"), **named(reported, "outputs")}
 
     def pixels_signature(self):

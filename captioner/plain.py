@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from captioner.controls import ALTERNATIVES, IMPOSSIBLE, Controls
+from captioner.controls import ALTERNATIVES, IMPOSSIBLE, NOT_REPORTED, Controls
 from captioner.errors import ConfigError
 from captioner.vocabulary import END, PAD, START
 
@@ -85,7 +85,7 @@ def record(values: np.ndarray, word: int, log_probability: float, outputs: dict[
         "word_log_probabilities": np.float32(log_probability),
         "alternatives": likeliest.astype(np.int32),
         "alternative_log_probabilities": values[likeliest],
-        **{name: value for name, value in outputs.items() if name not in ("hidden", "context")},
+        **{name: value for name, value in outputs.items() if name not in NOT_REPORTED},
     }
 
 

@@ -124,9 +124,9 @@ def shared_by_neighbours(captions: Sequence[Caption]) -> float:
 
     Masks that hardly move from word to word share nearly all of it.
     """
-    shares = []
+    shares, function_words = [], frozenset(FUNCTION_WORDS.split())
     for caption in captions:
-        content = [word for word in caption.words if word.text not in FUNCTION_WORDS.split()]
+        content = [word for word in caption.words if word.text not in function_words]
         shares += [np.minimum(a.mask, b.mask).sum() for a, b in itertools.pairwise(content)]
     return float(np.mean(shares)) if shares else 0.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
 from typing import Any
 
@@ -67,7 +68,6 @@ class KerasRuntime(Runtime):
         self.config, self.grid = model.config, model.encoder.grid
         self._encode = AnyBatch(Encoding(model.encoder), ("pixels",))
         self._searchers: dict[Structure, AnyBatch] = {}
-        self._word_table = model.decoder.word_table()
         self._scorer = Scorer(model.decoder)
         self._starter = Starter(model.decoder)
         self._stepper = Stepper(model.decoder)
@@ -77,6 +77,10 @@ class KerasRuntime(Runtime):
         """The model of a verified folder."""
         config, vocabulary, metrics = read_common(folder)
         return cls(build_model(folder, config, vocabulary), vocabulary, metrics)
+
+    @functools.cached_property
+    def _word_table(self):
+        return self.model.decoder.word_table()
 
     def encode(self, squares):
         return self._encode({"pixels": squares})

@@ -18,13 +18,13 @@ import types
 import numpy as np
 import pytest
 
-from captioner import Captioner
 from captioner.config import AttentionConfig, DecoderConfig, DecodingOptions
 from captioner.controls import Controls
 from captioner.decoder import Decoder
 from captioner.graphs import Searcher
 from captioner.runtimes.keras_model import AnyBatch
 from captioner.vocabulary import SPECIAL, Vocabulary
+from tests.benchmarks.timing import run_times
 
 WORDS, BEAM = 20, 5
 SIZES = {"14x14x2048, 9,490 words": (196, 2048, 9490), "7x7x1024, 5,000 words": (49, 1024, 5000)}
@@ -32,13 +32,7 @@ SIZES = {"14x14x2048, 9,490 words": (196, 2048, 9490), "7x7x1024, 5,000 words": 
 
 def best_seconds(call, repeats=9) -> float:
     """Shortest time of a call that has been warmed up: what else the machine does only adds to it."""
-    call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return min(run_times(call, repeats))
 
 
 def our_search(locations, channels, words):
@@ -124,11 +118,6 @@ def test_floor():
     )
 
 
-@pytest.fixture(scope="module")
-def captioner(root):
-    return Captioner.from_pretrained(root / "models" / "flickr8k")
-
-
 @pytest.mark.parametrize("batch", [1, 8, 32])
 def test_beams_and_batches(captioner, batch):
     size = captioner.config.encoder.image_size
@@ -164,7 +153,7 @@ def test_many_photos_beside_the_encoder(captioner):
     print(f"\n{len(photos)} photos: encoder {encoder:.1f} s, captions {whole:.1f} s ({whole / encoder:.2f} times)")
 
 
-def run(code: str, root) -> tuple[float, str]:
+def run(code: list[str], root) -> tuple[float, str]:
     start = time.perf_counter()
     done = subprocess.run([sys.executable, *code], cwd=root, capture_output=True, text=True, check=True)
     return time.perf_counter() - start, done.stdout
@@ -188,7 +177,6 @@ def test_from_cold(root, tmp_path):
 def test_memory_does_not_grow(root):
     code = """
 import json, resource, sys, numpy as np
-from captioner import Captioner
 captioner = Captioner.from_pretrained("models/shapes")
 size = captioner.config.encoder.image_size
 rng = np.random.default_rng(0)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import resource
 import statistics
-import time
 
 import numpy as np
 import pytest
 
-from captioner import Captioner
 from captioner.vocabulary import START
+from tests.benchmarks.timing import run_times
 from training.config import Stage
 from training.trainer import CaptionTrainer, make_optimizer
 
@@ -19,22 +18,11 @@ PICTURES, CAPTIONS, WORDS = 16, 5, 14
 
 def seconds(call, repeats=7) -> float:
     """Median time of a call that has been warmed up."""
-    call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return statistics.median(run_times(call, repeats))
 
 
 def peak_gigabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-
-
-@pytest.fixture(scope="module")
-def captioner(root):
-    return Captioner.from_pretrained(root / "models" / "flickr8k")
 
 
 @pytest.mark.parametrize("batch", [1, 16])
