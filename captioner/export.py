@@ -26,6 +26,7 @@ from captioner.quiet import load_keras, no_framework_noise, silence_frameworks
 
 load_keras()
 
+import keras
 import tensorflow as tf
 
 from captioner.decoding import search
@@ -99,6 +100,9 @@ class Functions:
     def __init__(self, network: CaptionModel):
         self.network = network
         self.size = network.config.encoder.image_size
+        for layer in network.encoder.cnn.layers:
+            if isinstance(layer, keras.layers.Normalization):  # tf2onnx makes inputs of its eager tensors
+                layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
         blank = np.zeros((1, self.size, self.size, 3), np.uint8)
         self.memory, self.state = self._begin(network.encoder(blank))
         self.given = {**named(self.state, "state"), **named(self.memory, "memory")}

@@ -176,7 +176,8 @@ def test_from_cold(root, tmp_path):
 
 def test_memory_does_not_grow(root):
     code = """
-import json, resource, sys, numpy as np
+import json, resource, numpy as np
+from captioner import Captioner
 captioner = Captioner.from_pretrained("models/shapes")
 size = captioner.config.encoder.image_size
 rng = np.random.default_rng(0)

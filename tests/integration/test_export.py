@@ -196,3 +196,16 @@ def test_a_damaged_export_is_noticed(exported, tmp_path, kind, part):
     (copy / part).unlink()
     with pytest.raises(ModelError, match=f"{part} is missing"):
         Captioner.from_pretrained(copy)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_photo_model_exports(root, tmp_path, kind):
+    """Its encoder has parts that the tiny model lacks."""
+    command = [sys.executable, "-m", "captioner.export", "models/flickr8k", str(tmp_path / kind), "--format", kind]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    photos = sorted((root / "demo" / "examples").glob("*.jpg"))
+    models = [Captioner.from_pretrained(folder) for folder in (root / "models" / "flickr8k", tmp_path / kind)]
+    for a, b in zip(*(model.captions(photos, beam_width=3) for model in models), strict=True):
+        same(a, b)

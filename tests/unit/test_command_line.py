@@ -9,7 +9,9 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
+from captioner.__main__ import app
 from captioner.store import save_model
 
 
@@ -37,10 +39,10 @@ def test_good_and_bad_pictures_in_one_run(root, model, photo, tmp_path):
     assert "wide.png" in pictures
 
 
-def test_csv_and_a_quiet_stderr(root, model, photo):
+def test_csv_and_options(model, photo):
     options = ("--beam-width", "2", "--set", "prefix=brown dog", "--set", "forbidden_words=grass a")
-    done = run(root, photo, "--model", model, "--format", "csv", *options)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = CliRunner().invoke(app, [str(photo), "--model", str(model), "--format", "csv", "--debug", *options])
+    assert (done.exit_code, done.stderr) == (0, "")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert rows[0]["image"] == str(photo) and rows[0]["caption"].startswith("brown dog")
 
