@@ -14,10 +14,12 @@ import keras
 import numpy as np
 
 from captioner.config import ModelConfig
+from captioner.encoder import Encoder
 from captioner.errors import ModelError
 from captioner.folder import find_model, read_common, verify, write_common, written_whole
 from captioner.model import CaptionModel
 from captioner.vocabulary import Vocabulary
+from captioner.weights import load_weights, without_numbers
 
 
 def save_model(
@@ -100,9 +102,11 @@ def build_model(folder: pathlib.Path, config: ModelConfig, vocabulary: Vocabular
     Raises:
         ModelError: the weights are not those of the configuration.
     """
-    model = CaptionModel(config, len(vocabulary))
+    with without_numbers():
+        encoder = Encoder(config.encoder, name="encoder")
+    model = CaptionModel(config, len(vocabulary), encoder)
     try:
-        model.load_weights(folder / "model.weights.h5")
+        load_weights(model, folder / "model.weights.h5")
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ModelError(f"{folder / 'model.weights.h5'} does not fit {folder / 'config.json'}: {reason}") from None

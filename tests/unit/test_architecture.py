@@ -32,6 +32,7 @@ LAYERS = (
     ("constraints",),
     ("decoding",),
     ("graphs",),
+    ("weights",),
     ("store",),
     ("runtimes",),
     ("export",),
