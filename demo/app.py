@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import html
 import pathlib
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder, is_in_or_equal
 
 from captioner import Captioner, CaptionerError
 from captioner.image import open_image
+from demo.uploads import readable, uploaded
 from demo.viewer import describe, viewer
 
 HERE = pathlib.Path(__file__).parent
@@ -53,14 +52,14 @@ def build_app(captioner: Captioner) -> gr.Blocks:
     # Gradio's own reading of gr.Image opens any format without limit and answers a broken file with a bare "Error", so
     # the listeners skip it (preprocess=False) and captioner.image.open_image decides.
     def caption_photo(photo: dict[str, Any] | None, beam_width: int, progress=PROGRESS) -> dict[str, Any]:
-        path = _uploaded(photo)
+        path = uploaded(photo)
         try:
             progress(0.1, desc="Opening the photo")
             picture = open_image(path)
             progress(0.3, desc="Writing the caption")
             caption = captioner.caption(picture, beam_width=beam_width)
         except CaptionerError as error:
-            raise _readable(error, photo) from None
+            raise readable(error, photo) from None
         progress(0.9, desc="Drawing the masks")
         return describe(caption)
 
@@ -80,26 +79,6 @@ def build_app(captioner: Captioner) -> gr.Blocks:
             empty(lambda: None, outputs=result, api_visibility="private")
     app.queue(max_size=32)
     return app
-
-
-def _uploaded(photo: dict[str, Any] | None) -> str:
-    """Path of a photo that came through the page.
-
-    Gradio 6.31 compares a path with its upload folder only if it comes marked as a file, and gr.Image lets one that is
-    not marked through; a request made by hand could name any picture of the server.
-    """
-    path = (photo or {}).get("path")
-    if not path:
-        raise gr.Error("Choose a photo first, or one of the examples.", print_exception=False)
-    if not is_in_or_equal(path, get_upload_folder()):
-        raise gr.Error("That photo was not uploaded; upload it first.", print_exception=False)
-    return path
-
-
-def _readable(error: CaptionerError, photo: dict[str, Any]) -> gr.Error:
-    """The error for the page: it names the photo as its owner does, and is text where Gradio would render markup."""
-    message = str(error).replace(photo["path"], photo.get("orig_name") or "the photo")
-    return gr.Error(html.escape(message), print_exception=False)
 
 
 def _controls() -> tuple[gr.Image, gr.Slider, gr.Button, gr.Examples]:
