@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from captioner.image import Source, map_to_picture, open_image
+from captioner.image import map_to_picture
+from captioner.reading import Source, open_image
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ class Caption:
         return max((float(word.mask.max()) for word in self.words), default=1.0)
 
     def image(self) -> Image.Image:
-        """The picture, upright, RGB, opened anew."""
+        """The picture, upright, RGB, opened anew; one of more than 25 megapixels comes smaller than `size`."""
         return open_image(self.source)
 
     def heatmap(self, index: int) -> np.ndarray:
@@ -93,7 +94,9 @@ class Caption:
         """The heatmap of word `index` over the picture, on the scale all words of the caption share."""
         from captioner import drawing
 
-        return drawing.overlay(self.image(), self.heatmap(index), self.peak)
+        picture = self.image()
+        heat = map_to_picture(self.words[index].mask, picture.size, self.resize)
+        return drawing.overlay(picture, heat, self.peak)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: text, score, size and every word with its mask."""

@@ -17,7 +17,8 @@ from captioner.config import DecodingOptions, ModelConfig
 from captioner.controls import IMPOSSIBLE, Controls
 from captioner.errors import CaptionerError, ConfigError, ImageError
 from captioner.folder import find_model, verify
-from captioner.image import Source, network_square, open_image
+from captioner.image import network_square
+from captioner.reading import Source, read_picture
 from captioner.runtimes.base import Runtime
 from captioner.vocabulary import END, START, Vocabulary, split_words
 
@@ -103,8 +104,8 @@ class Captioner:
             ConfigError: an option is unknown or out of range.
         """
         chosen = self._controls({**options, **({} if count is None else {"count": count})})
-        picture = open_image(image)
-        found = self.runtime.search(self._encode(picture), chosen)
+        picture = read_picture(image)
+        found = self.runtime.search(self._encode(picture.image), chosen)
         captions = self._read(found, 0, image, picture.size, chosen.options.count)
         return captions[0] if count is None else captions
 
@@ -148,8 +149,8 @@ class Captioner:
 
     def _read_square(self, image: Source):
         try:
-            picture = open_image(image)
-            return self._square(picture), picture.size
+            picture = read_picture(image)
+            return self._square(picture.image), picture.size
         except ImageError as error:
             return error
 
@@ -184,8 +185,8 @@ class Captioner:
         words = split_words(text)
         if not words:
             raise ConfigError(f"score needs at least one word. Received: {text!r}")
-        picture = open_image(image)
-        encoded = self._encode(picture)
+        picture = read_picture(image)
+        encoded = self._encode(picture.image)
         found = self.runtime.score(encoded, self.vocabulary.encode(words), self._controls({}))
         return self._read(found, 0, image, picture.size, 1, words)[0]
 
@@ -206,8 +207,8 @@ class Captioner:
                 "stream writes one word after the other: strategy is 'greedy' or 'sample', count 1, without "
                 f"required_words. Received: strategy '{controls.options.strategy}'"
             )
-        picture = open_image(image)
-        return self._stream(image, picture.size, self._encode(picture), controls)
+        picture = read_picture(image)
+        return self._stream(image, picture.size, self._encode(picture.image), controls)
 
     def _stream(self, source: Source, size, encoded, controls: Controls) -> Iterator[Caption]:
         memory, state = self.runtime.start(encoded)

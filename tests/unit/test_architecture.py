@@ -23,7 +23,20 @@ STRANGERS = {
     "training": {"demo", "tests"},
     "demo": {"training", "tests"},
 }
-PLAIN = ("errors", "config", "image", "vocabulary", "caption", "drawing", "controls", "plain", "folder")
+PLAIN = (
+    "errors",
+    "config",
+    "tags",
+    "colours",
+    "reading",
+    "image",
+    "vocabulary",
+    "caption",
+    "drawing",
+    "controls",
+    "plain",
+    "folder",
+)
 LAYERS = (
     PLAIN,
     ("encoder", "attention"),
