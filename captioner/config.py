@@ -75,29 +75,77 @@ class EncoderConfig(Config):
 
 
 class AttentionConfig(Config):
-    """The attention mechanism: a name in the registry of `captioner.attention`, and its width."""
+    """The attention mechanism, see `captioner.attention`.
+
+    Attributes:
+        kind: how query and location are compared, a name of its registry `SCORES`.
+        units: width of what is compared.
+        activation: of the additive comparison.
+        normaliser: what makes weights of scores, a name of its registry `NORMALISERS`.
+        heads: masks made at once, which share `units` out among them.
+        sentinel: whether a word may look at no place (Lu et al. 2017).
+        window: how far local attention reaches, in cells; side of a glimpse's coarse cells.
+        inference: what hard attention takes once it is trained: the likeliest location, or the expected context.
+    """
 
     kind: str = "additive"
     units: int = pydantic.Field(512, ge=1, le=4096)
+    activation: Literal["tanh", "sigmoid", "relu"] = "tanh"
+    normaliser: str = "softmax"
+    heads: int = pydantic.Field(1, ge=1, le=64)
+    sentinel: bool = False
+    window: int = pydantic.Field(2, ge=1, le=64)
+    inference: Literal["argmax", "expectation"] = "argmax"
+
+
+class ContextConfig(Config):
+    """What annotation vectors learn of each other before attention sees them, see `captioner.context`.
+
+    Attributes:
+        kind: a name of its registry; "none" leaves them as the encoder made them.
+        units: length of the vectors that come out.
+        layers: how often self-attention is repeated.
+        heads: of self-attention.
+        pattern: which cells a cell may look at in self-attention, a name of the registry of
+            `captioner.context.patterns`.
+        reach: of the patterns: rows and columns to each side, or how many random or global cells.
+    """
+
+    kind: str = "none"
+    units: int = pydantic.Field(256, ge=1, le=4096)
+    layers: int = pydantic.Field(1, ge=1, le=12)
+    heads: int = pydantic.Field(4, ge=1, le=64)
+    pattern: str = "full"
+    reach: int = pydantic.Field(2, ge=1, le=64)
 
 
 class DecoderConfig(Config):
-    """The LSTM decoder of Xu et al. 2015.
+    """What writes the caption, see `captioner.decoder`.
 
     Attributes:
-        embedding_size: m, length of a word vector.
-        lstm_units: n, length of the hidden state.
+        kind: a name of its registry: "recurrent" is the decoder of Xu et al. 2015, "transformer" that of Vaswani et
+            al. 2017.
+        cell: of the recurrent decoder: "lstm" or "gru".
+        embedding_size: m, length of a word vector, and of everything that runs through a Transformer.
+        lstm_units: n, length of the hidden state; of a Transformer, the hidden layer of its feed-forward part.
         gate: "scalar" is the paper's beta (section 4.2.1); "vector" has one beta for each channel; "none".
         query: what the attention asks with. "previous_state" is the paper's h_{t-1}, which has not read the word
             before: at "dog" of "a brown dog" it has read "a". "previous_state_and_word" adds E y_{t-1}.
+            "current_state" is h_t, which has read that word, and what was seen is fed to the next step (Luong et al.
+            2015, section 3.3, input feeding).
+        layers, heads: of a Transformer.
         tie_embeddings: the output matrix L_o is the transposed word embedding E, which saves its weights.
         max_words: longest caption the model writes unless told otherwise.
     """
 
+    kind: str = "recurrent"
+    cell: Literal["lstm", "gru"] = "lstm"
     embedding_size: int = pydantic.Field(300, ge=1, le=4096)
     lstm_units: int = pydantic.Field(512, ge=1, le=4096)
     gate: Literal["scalar", "vector", "none"] = "scalar"
-    query: Literal["previous_state", "previous_state_and_word"] = "previous_state"
+    query: Literal["previous_state", "previous_state_and_word", "current_state"] = "previous_state"
+    layers: int = pydantic.Field(2, ge=1, le=24)
+    heads: int = pydantic.Field(4, ge=1, le=64)
     tie_embeddings: bool = False
     max_words: int = pydantic.Field(20, ge=1, le=100)
 
@@ -106,6 +154,7 @@ class ModelConfig(Config):
     """Everything needed to build the network of a model folder; its vocabulary and weights lie beside it."""
 
     encoder: EncoderConfig
+    context: ContextConfig = ContextConfig()
     attention: AttentionConfig = AttentionConfig()
     decoder: DecoderConfig = DecoderConfig()
 

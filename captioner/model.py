@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from captioner.config import ModelConfig
-from captioner.decoder import Decoder
+from captioner.decoder import build_decoder
 from captioner.encoder import Encoder
 
 
@@ -27,8 +27,9 @@ class CaptionModel(keras.Model):
         super().__init__(name="caption_model")
         self.config = config
         self.encoder = encoder or Encoder(config.encoder, name="encoder")
-        self.decoder = Decoder(config.decoder, config.attention, vocabulary_size, name="decoder", **regularisation)
-        self.decoder.build((None, self.encoder.grid[0] * self.encoder.grid[1], self.encoder.channels))
+        self.decoder = build_decoder(
+            config, vocabulary_size, self.encoder.grid, self.encoder.channels, **regularisation
+        )
         self.built = True
 
     def call(self, inputs, training=False):

@@ -8,6 +8,7 @@ import numpy as np
 from captioner.model import CaptionModel
 from training import losses
 from training.config import Stage
+from training.reinforce import Reinforce
 
 
 class CaptionTrainer(keras.Model):
@@ -21,6 +22,8 @@ class CaptionTrainer(keras.Model):
         self.model = model
         self.stage = stage
         names = ["loss", "cross_entropy", "accuracy"]
+        self.reinforce = Reinforce() if model.decoder.samples else None
+        names += ["reinforce"] * bool(self.reinforce)
         names += ["doubly_stochastic"] * (stage.doubly_stochastic > 0) + ["outside_boxes"] * (stage.box_weight > 0)
         self.trackers = {name: keras.metrics.Mean(name) for name in names}
         self.built = True
@@ -42,6 +45,9 @@ class CaptionTrainer(keras.Model):
         if stage.box_weight:
             parts["outside_boxes"] = losses.outside_boxes(y_pred["weights"], y["box_shares"])
             total = total + stage.box_weight * parts["outside_boxes"]
+        if self.reinforce:
+            parts["reinforce"] = self.reinforce.loss(y_pred, targets)
+            total = total + parts["reinforce"]
         parts |= {"loss": total, "accuracy": losses.accuracy(y_pred["logits"], targets)}
         for name, value in parts.items():
             self.trackers[name].update_state(value)

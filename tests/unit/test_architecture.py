@@ -40,6 +40,7 @@ PLAIN = (
 LAYERS = (
     PLAIN,
     ("encoder", "attention"),
+    ("context",),
     ("decoder",),
     ("model",),
     ("constraints",),

@@ -21,7 +21,7 @@ def attention(units=1, channels=1, query=1, **weights):
 
 def attend(layer, annotations, query):
     annotations = keras.ops.convert_to_tensor(annotations, "float32")
-    memory = layer.prepare(annotations, annotations)
+    memory = layer.prepare(annotations)
     context, weights, _, _ = layer.attend(keras.ops.convert_to_tensor(query, "float32"), memory, ())
     return np.asarray(context), np.asarray(weights)
 
@@ -55,5 +55,5 @@ def test_queries_of_a_picture_do_not_touch_each_other():
 
 
 def test_an_unknown_mechanism_names_those_there_are():
-    with pytest.raises(ConfigError, match="attention.kind is one of additive. Received: 'psychic'"):
+    with pytest.raises(ConfigError, match="attention.kind is one of additive, dot, .*. Received: 'psychic'"):
         build_attention(AttentionConfig(kind="psychic"))

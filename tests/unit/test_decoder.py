@@ -37,7 +37,11 @@ def sigmoid(x):
 
 def paper(decoder, annotations, words):
     """Xu et al. 2015, equations 1 to 7, of one picture and one caption: (log-probabilities, masks, gates)."""
-    w = {name: np.asarray(value) for name, value in vars(decoder).items() if hasattr(value, "assign")}
+    w = {
+        name: np.asarray(value)
+        for name, value in (vars(decoder.cell) | vars(decoder)).items()
+        if hasattr(value, "assign")
+    }
     a = {name: np.asarray(value) for name, value in vars(decoder.attention).items() if hasattr(value, "assign")}
     mean = annotations.mean(0)
     h = np.tanh(mean @ w["hidden_kernel"] + w["hidden_bias"])
@@ -53,7 +57,7 @@ def paper(decoder, annotations, words):
         alpha /= alpha.sum()
         beta = sigmoid(h @ w["gate_kernel"] + w["gate_bias"]) if "gate_kernel" in w else np.ones(1)
         z = beta * (alpha @ annotations)
-        gates = y @ w["word_kernel"] + z @ w["context_kernel"] + h @ w["recurrent_kernel"] + w["lstm_bias"]
+        gates = y @ w["word_kernel"] + z @ w["context_kernel"] + h @ w["recurrent_kernel"] + w["bias"]
         i, f, g, o = np.split(gates, 4)
         c = sigmoid(f + 1) * c + sigmoid(i) * np.tanh(g)
         h = sigmoid(o) * np.tanh(c)

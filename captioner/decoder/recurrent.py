@@ -1,12 +1,14 @@
-"""LSTM decoder with attention: initial state, one step, and a whole caption under teacher forcing."""
+"""Recurrent decoder with attention: initial state, one step, and a whole caption under teacher forcing."""
 
 from __future__ import annotations
 
 import keras
 from keras import ops
 
-from captioner.attention import build_attention, product
-from captioner.config import AttentionConfig, DecoderConfig
+from captioner.attention import Surroundings, build_attention, product
+from captioner.config import AttentionConfig, ContextConfig, DecoderConfig
+from captioner.context import build_context
+from captioner.decoder.cells import CELLS
 
 
 class Decoder(keras.layers.Layer):
@@ -16,14 +18,20 @@ class Decoder(keras.layers.Layer):
     h_0 and c_0 from two layers on the mean annotation vector;
     deep output p(y_t) = softmax(L_o(E y_{t-1} + L_h h_t + L_z z_t)), equation 7.
 
+    With the query "current_state" the LSTM comes first, on [E y_{t-1}; z_{t-1}], and h_t asks (Luong et al. 2015).
+    A GRU may stand in place of the LSTM.
+
     Args:
-        config: sizes, gate, tied or free output words.
+        config: sizes, cell, gate, query, tied or free output words.
         attention: which mechanism.
         vocabulary_size: K, entries of the vocabulary.
         dropout: share of the deep output's inputs that is dropped in training.
         input_dropout: share of the word vectors' entries that is dropped in training.
         state_dropout: share of the hidden state that is dropped in training, the same one for a whole caption
             (Gal & Ghahramani 2016).
+        seed: of dropout, and of what the attention draws.
+        context: what annotation vectors learn of each other first.
+        grid: their rows and columns; None is one row.
 
     Shapes (batch = pictures, captions = captions or beams of each picture):
         annotations: (batch, locations, channels)
@@ -39,14 +47,19 @@ class Decoder(keras.layers.Layer):
         input_dropout: float = 0.0,
         state_dropout: float = 0.0,
         seed: int | None = None,
+        context: ContextConfig | None = None,
+        grid: tuple[int, int] | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.config = config
+        self.config, self.grid = config, grid
         self.vocabulary_size = vocabulary_size
-        self.attention = build_attention(attention)
+        self.parts = attention, context or ContextConfig(), seed
+        self.cell = CELLS[config.cell](config.lstm_units)
         self.dropout, self.input_dropout, self.state_dropout = dropout, input_dropout, state_dropout
         self.seeds = keras.random.SeedGenerator(seed)
+        self.asks_with_word = config.query == "previous_state_and_word"
+        self.asks_afterwards = config.query == "current_state"
 
     def build(self, annotations_shape):
         config, channels = self.config, annotations_shape[-1]
@@ -55,97 +68,113 @@ class Decoder(keras.layers.Layer):
         def add(name, shape, initializer="glorot_uniform"):
             return self.add_weight(shape, initializer, name=name)
 
+        size = self._build_parts(annotations_shape, (None, None, units + embedding * self.asks_with_word))
         self.embedding = add("E", (self.vocabulary_size, embedding), keras.initializers.RandomNormal(stddev=0.1))
-        self.hidden_kernel, self.hidden_bias = add("init_h", (channels, units)), add("init_h_bias", (units,), "zeros")
-        self.cell_kernel, self.cell_bias = add("init_c", (channels, units)), add("init_c_bias", (units,), "zeros")
-        self.word_kernel = add("lstm_word", (embedding, 4 * units))
-        self.context_kernel = add("lstm_context", (channels, 4 * units))
-        self.recurrent_kernel = add("lstm_recurrent", (units, 4 * units), "orthogonal")
-        self.lstm_bias = add("lstm_bias", (4 * units,), "zeros")
-        gate_size = {"scalar": 1, "vector": channels, "none": 0}[config.gate]
+        self.cell.build(add, channels, embedding, size)
+        gate_size = {"scalar": 1, "vector": size, "none": 0}[config.gate]
         if gate_size:
             self.gate_kernel, self.gate_bias = (
                 add("f_beta", (units, gate_size)),
                 add("f_beta_bias", (gate_size,), "zeros"),
             )
         self.output_hidden = add("L_h", (units, embedding))
-        self.output_context = add("L_z", (channels, embedding))
+        self.output_context = add("L_z", (size, embedding))
         if not config.tie_embeddings:
             self.output_kernel = add("L_o", (embedding, self.vocabulary_size))
         self.output_bias = add("L_o_bias", (self.vocabulary_size,), "zeros")
-        query_size = units + embedding * (config.query == "previous_state_and_word")
-        self.attention.build(annotations_shape, (None, None, query_size))
         self.built = True
+
+    def _build_parts(self, annotations_shape, query_shape) -> int:
+        """Grid context and attention; the length of the context that attention gives."""
+        attention, context, seed = self.parts
+        grid = self.grid or (1, annotations_shape[-2])
+        self.context = build_context(context, grid, name="context")
+        self.context.build(annotations_shape)
+        self.attention = build_attention(
+            attention, Surroundings(grid, self.config.max_words + 1, seed), name="attention"
+        )
+        seen = (*annotations_shape[:-1], self.context.size(annotations_shape[-1]))
+        self.attention.build(seen, query_shape, self.config.lstm_units)
+        return self.attention.context_size
 
     def prepare(self, annotations):
         """What stays the same for all steps of a picture: the memory of `step`.
 
-        The context meets two matrices. It is a weighted sum of annotation vectors, so these are multiplied once a
+        The context meets two matrices. Where it is a weighted sum of annotation vectors, these are multiplied once a
         picture instead of the context once a word. A gate for each channel acts before the product and forbids that.
         Training, where nearly every caption of a batch has a picture of its own, would lose by it.
         """
-        annotations = ops.cast(annotations, self.compute_dtype)
+        annotations = self.context(ops.cast(annotations, self.compute_dtype))
         if not self.projects:
-            return self.attention.prepare(annotations, annotations)
-        kernels = ops.concatenate([self.context_kernel, self.output_context], axis=1)
-        return self.attention.prepare(annotations, product(annotations, ops.cast(kernels, annotations.dtype)))
+            return self.attention.prepare(annotations)
+        return self.attention.prepare(
+            annotations, ops.concatenate([self.cell.context_kernel, self.output_context], axis=1)
+        )
 
     @property
     def projects(self) -> bool:
         """Whether `prepare` multiplies annotation vectors by the matrices that the context meets."""
-        return self.config.gate != "vector"
+        return self.config.gate != "vector" and self.attention.linear
 
-    def initial_state(self, annotations, memory, captions: int):
-        """(h_0, c_0, attention state) for each of `captions` captions a picture; `memory` is what `prepare` gave."""
+    @property
+    def samples(self) -> bool:
+        """Whether training draws where it looks, so that it needs the loss of `training.reinforce`."""
+        return self.attention.samples
+
+    def initial_state(self, annotations, memory, captions: int, training: bool = False):
+        """State before the first word, of each of `captions` captions a picture; `memory` is what `prepare` gave."""
         mean = ops.cast(ops.mean(ops.cast(annotations, "float32"), axis=1), self.compute_dtype)
-        hidden = ops.tanh(ops.matmul(mean, self.hidden_kernel) + self.hidden_bias)
-        cell = ops.tanh(ops.matmul(mean, self.cell_kernel) + self.cell_bias)
         repeat = lambda x: ops.repeat(x[:, None], captions, axis=1)
-        return {
-            "hidden": repeat(hidden),
-            "cell": repeat(cell),
-            "attention": self.attention.initial_state(memory, captions),
-        }
+        state = {name: repeat(value) for name, value in self.cell.start(mean).items()}
+        if self.asks_afterwards:
+            state["fed"] = ops.zeros_like(ops.tile(state["hidden"], (1, 1, self.cell.width // self.cell.units)))
+        return {**state, "attention": self.attention.initial_state(memory, captions, training)}
 
     def embed(self, words):
         """Word vectors E y: (..., embedding_size)."""
         return ops.take(ops.cast(self.embedding, self.compute_dtype), words, axis=0)
 
     def advance(self, word_inputs, state, memory, state_mask=None, projected=False):
-        """One step of attention and LSTM.
+        """One step of attention and the cell.
 
         Args:
             word_inputs: what `word_inputs` made of E y_{t-1}.
             state: what the last step returned.
             memory: of the attention.
-            state_mask: dropout mask of the hidden state that goes into the LSTM.
+            state_mask: dropout mask of the hidden state that goes into the cell.
             projected: whether the memory's values were multiplied by the matrices that the context meets.
 
         Returns:
             state, and {"hidden", "context" (gated; times L_z where projected), "weights", "gate", ...extras of the
             attention}.
         """
-        hidden = state["hidden"]
-        width = 4 * self.config.lstm_units
-        query = hidden
-        if self.config.query == "previous_state_and_word":
-            query = ops.concatenate([hidden, word_inputs[..., width:]], axis=-1)
-        context, weights, attention_state, extras = self.attention.attend(query, memory, state["attention"])
+        inputs, embedded = word_inputs[..., : self.cell.width], word_inputs[..., self.cell.width :]
+        recurrent = state["hidden"] if state_mask is None else state["hidden"] * state_mask
+        if self.asks_afterwards:
+            new_state = self.cell.step(inputs + state["fed"], recurrent, state)
+            new_state["fed"], attention, outputs = self._look(new_state, embedded, state, memory, projected)
+        else:
+            of_context, attention, outputs = self._look(state, embedded, state, memory, projected)
+            new_state = self.cell.step(inputs + of_context, recurrent, state)
+        new_state["attention"] = attention
+        return new_state, {"hidden": new_state["hidden"], **outputs}
+
+    def _look(self, asking, embedded, state, memory, projected):
+        """Attention, asked by the state `asking`: what it gives the cell, its state, what is put out."""
+        hidden, width = asking["hidden"], self.cell.width
+        query = ops.concatenate([hidden, embedded], axis=-1) if self.asks_with_word else hidden
+        context, weights, attention, extras = self.attention.attend(
+            query, memory, state["attention"], self.cell.remembered(asking)
+        )
         gate = self._gate(hidden)
         if gate is not None:
             context = context * gate
             extras = {**extras, "gate": ops.mean(ops.cast(gate, "float32"), axis=-1)}
-        recurrent = hidden if state_mask is None else hidden * state_mask
         if projected:
             of_context, context = context[..., :width], context[..., width:]
         else:
-            of_context = product(context, self.context_kernel)
-        gates = word_inputs[..., :width] + of_context + product(recurrent, self.recurrent_kernel)
-        enter, forget, candidate, leave = ops.split(gates, 4, axis=-1)
-        cell = ops.sigmoid(forget + 1.0) * state["cell"] + ops.sigmoid(enter) * ops.tanh(candidate)
-        hidden = ops.sigmoid(leave) * ops.tanh(cell)
-        new_state = {"hidden": hidden, "cell": cell, "attention": attention_state}
-        return new_state, {"hidden": hidden, "context": context, "weights": weights, **extras}
+            of_context = product(context, self.cell.context_kernel)
+        return of_context, attention, {"context": context, "weights": weights, **extras}
 
     def _gate(self, hidden):
         if self.config.gate == "none":
@@ -156,11 +185,11 @@ class Decoder(keras.layers.Layer):
         """What words give a step, which needs no recurrence: one product for all steps.
 
         Returns:
-            E y times the LSTM's word kernel, plus its bias, (..., 4 * lstm_units), followed by E y itself where the
-            attention asks with it. One tensor: on TensorFlow a scan takes no more than one of unknown length.
+            E y times the cell's word kernel, plus its bias, (..., 4 * lstm_units for an LSTM), followed by E y itself
+            where the attention asks with it. One tensor: on TensorFlow a scan takes no more than one of unknown length.
         """
-        gates = product(embedded, self.word_kernel) + self.lstm_bias
-        return gates if self.config.query == "previous_state" else ops.concatenate([gates, embedded], axis=-1)
+        gates = product(embedded, self.cell.word_kernel) + self.cell.bias
+        return ops.concatenate([gates, embedded], axis=-1) if self.asks_with_word else gates
 
     def logits(self, embedded, hidden, context, training=False, projected=False):
         """Deep output before its softmax, float32: (..., vocabulary_size)."""
@@ -206,8 +235,8 @@ class Decoder(keras.layers.Layer):
         """
         captions = words.shape[1]
         annotations = ops.cast(annotations, self.compute_dtype)
-        memory = self.attention.prepare(annotations, annotations)
-        state = self.initial_state(annotations, memory, captions)
+        memory = self.attention.prepare(self.context(annotations))
+        state = self.initial_state(annotations, memory, captions, training)
         embedded = self.embed(words)
         if training and self.input_dropout:
             embedded = keras.random.dropout(embedded, self.input_dropout, seed=self.seeds)

@@ -1,0 +1,56 @@
+"""Additive attention, "concat" in Luong et al. 2015."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import keras
+import numpy as np
+from keras import ops
+
+from captioner.attention.base import Attention
+from captioner.attention.product import product
+from captioner.config import AttentionConfig
+
+
+class AdditiveAttention(Attention):
+    """A small network compares query and location: the mechanism of "Show, Attend and Tell", and the default.
+
+    e_i = v . f(W_a a_i + U h + b), alpha = softmax(e), context = sum_i alpha_i a_i.
+
+    Args:
+        units: length of the hidden layer that compares query and location.
+        activation: f, "tanh" in the papers; "sigmoid" or "relu".
+        **shape: `heads`, `normaliser` and `sentinel` of `Attention`.
+
+    Reference:
+        Xu et al. 2015, "Show, Attend and Tell", equations 4 to 6 and section 4.2; Bahdanau et al. 2015, "Neural machine
+        translation by jointly learning to align and translate".
+    """
+
+    def __init__(self, units: int, *shape, activation: str = "tanh", **kwargs):
+        super().__init__(units, *shape, **kwargs)
+        self.activation = keras.activations.get(activation)
+
+    @classmethod
+    def from_config(cls, config: AttentionConfig, normaliser, surroundings, **kwargs) -> Self:
+        return super().from_config(config, normaliser, surroundings, activation=config.activation, **kwargs)
+
+    def build_score(self, annotations_shape, query_shape):
+        self.annotation_kernel = self.add_weight((annotations_shape[-1], self.units), "glorot_uniform", name="W_a")
+        self.query_kernel = self.add_weight((query_shape[-1], self.units), "glorot_uniform", name="U")
+        self.bias = self.add_weight((self.units,), "zeros", name="b")
+        self.score_vector = self.add_weight((self.units, 1), "glorot_uniform", name="v")
+        # Which head each unit belongs to: a product with these columns sums every head's units for itself.
+        self._heads = np.repeat(np.eye(self.heads, dtype="float32"), self.units // self.heads, axis=0)
+
+    def keys(self, annotations):
+        return {"keys": ops.matmul(annotations, self.annotation_kernel) + self.bias}
+
+    def score(self, query, memory):
+        # The state has to be inside the tanh: outside of it softmax would cancel it and every word get one mask.
+        compared = self.activation(memory["keys"][:, None] + product(query, self.query_kernel)[:, :, None])
+        if self.heads == 1:
+            return product(compared, self.score_vector)[..., 0]
+        columns = ops.cast(self.score_vector, compared.dtype) * ops.cast(self._heads, compared.dtype)
+        return ops.transpose(product(compared, columns), (0, 1, 3, 2))

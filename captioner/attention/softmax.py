@@ -1,0 +1,15 @@
+"""Global, soft attention: every location has a share."""
+
+from __future__ import annotations
+
+from keras import ops
+
+from captioner.attention.normaliser import Normaliser
+
+
+class Softmax(Normaliser):
+    """alpha_i = exp(e_i) / sum_k exp(e_k), in float32 whatever the scores are (Xu et al. 2015, equation 5)."""
+
+    def normalise(self, scores, query, state):
+        weights = ops.softmax(ops.cast(scores, "float32"), axis=-1)
+        return weights, weights, state, {}
