@@ -11,6 +11,7 @@ from PIL import Image
 
 from captioner.image import map_to_picture
 from captioner.reading import Source, open_image
+from captioner.vocabulary import join_words
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,7 +71,7 @@ class Caption:
     @property
     def text(self) -> str:
         """The words, lower case, without punctuation, as the model was trained."""
-        return " ".join(word.text for word in self.words)
+        return join_words(word.text for word in self.words)
 
     @property
     def sentence(self) -> str:

@@ -75,12 +75,29 @@ def written_whole(folder: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 
 def _replace_folder(new: pathlib.Path, folder: pathlib.Path) -> None:
-    old = folder.with_name(f".{folder.name}-old")
+    old = _kept(folder)
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
     new.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _kept(folder: pathlib.Path) -> pathlib.Path:
+    """Where the older folder stands while a new one takes its name."""
+    return folder.with_name(f".{folder.name}-old")
+
+
+def recover_folder(folder: str | os.PathLike) -> None:
+    """Put right what a process that was killed in `written_whole` left behind; no other may be writing there.
+
+    Between the two renames of a replacement the older folder has another name and the new one has not got its own.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.exists() and _kept(folder).exists():
+        _kept(folder).rename(folder)
+    for partial in folder.parent.glob(f".{folder.name}-*"):
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_common(

@@ -12,17 +12,45 @@ from captioner.errors import ModelError
 
 PAD, START, END, UNKNOWN = range(4)
 SPECIAL = ("<pad>", "<start>", "<end>", "<unk>")
-_PUNCTUATION = re.compile(r"[\W_]+")
+# Chinese characters and Japanese kana, written without spaces: each is a word. Korean has spaces and is not among them.
+_BY_CHARACTER = re.compile(
+    "([\u3005-\u3007\u3031-\u3035\u3041-\u3096\u309d-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U0001b000-\U0001b16f\U00020000-\U0003ffff])"
+)
+_ASCII_PUNCTUATION = re.compile(r"[\W_]+")
+_OF_WORDS = ("L", "M", "N")  # Unicode categories: letters, marks, numbers
 
 
 def split_words(text: str) -> list[str]:
     """Lower-case words of a text, without punctuation: "A man's T-shirt ." gives ["a", "mans", "tshirt"].
 
-    This is the one rule for training, scoring and evaluation. Punctuation inside a word is dropped and the word
-    stays one, so that word i of a caption is still the i-th word of the original that is more than punctuation.
+    This is the one rule for training, scoring and evaluation. Words stand between spaces; of their characters those
+    that Unicode counts as letters, marks or numbers stay. Chinese and Japanese are written without spaces, so there
+    each character is a word: "两只狗" gives ["两", "只", "狗"]. Other scripts without spaces (Thai, Lao, Khmer and
+    Burmese) need a dictionary to be split; put spaces between their words.
+
+    Punctuation inside a word is dropped and the word stays one, so that word i of a caption is still the i-th word of
+    the original that is more than punctuation.
     """
-    words = (_PUNCTUATION.sub("", word) for word in unicodedata.normalize("NFKC", text).lower().split())
+    text = unicodedata.normalize("NFKC", text).lower().replace("i\u0307", "i")  # of the Turkish capital
+    if text.isascii():
+        words = (_ASCII_PUNCTUATION.sub("", word) for word in text.split())
+    else:
+        words = ("".join(filter(_is_of_words, word)) for word in _BY_CHARACTER.sub(r" \1 ", text).split())
     return [word for word in words if word]
+
+
+def _is_of_words(character: str) -> bool:
+    return unicodedata.category(character)[0] in _OF_WORDS
+
+
+def join_words(words: Iterable[str]) -> str:
+    """Words as a text: with spaces between them, but none between two that are Chinese or Japanese characters."""
+    text = ""
+    for word in words:
+        close = text and _BY_CHARACTER.match(text[-1]) and _BY_CHARACTER.match(word[:1])
+        text += word if close or not text else f" {word}"
+    return text
 
 
 class Vocabulary:

@@ -1,46 +1,104 @@
-"""python -m training.prepare SOURCE --out DATA: read a published layout, write the one that training reads."""
+"""python -m training.prepare SOURCE --out DATA: read a data set, say what is wrong, write what training reads."""
 
 from __future__ import annotations
 
-import collections
 import pathlib
+from textwrap import shorten
 from typing import Annotated
 
 import rich
+import rich.markup
+import rich.table
 import typer
 
 from captioner.errors import DatasetError
 from training import commands, shapes
-from training.datasets import SPLITS, read_dataset, read_flickr8k, write_dataset
+from training.datasets import SPLITS, read_dataset, write_dataset
+from training.datasets.sources import describe_layouts, read_source
+from training.datasets.splitting import complete_split
+from training.doctor.examine import KINDS, Examination, examine
+from training.doctor.report import write_report
+from training.doctor.statistics import Statistics, describe
+
+NAMED = 3
 
 
-def prepare(source: str, out: pathlib.Path) -> None:
-    """Write `out`/captions.jsonl from a source.
+def prepare(
+    source: str,
+    out: pathlib.Path,
+    dev: float = 0.1,
+    test: float = 0.1,
+    max_words: int = 24,
+    strict: bool = False,
+    drop_near_duplicates: bool = False,
+) -> Examination | None:
+    """Write `out`/captions.jsonl and `out`/report.html from a source.
 
     Args:
-        source: "flickr8k:IMAGES:TOKEN_FILE:SPLIT_FOLDER", or "shapes" for generated pictures.
+        source: see `training.datasets.sources`; "shapes" draws pictures of its own, about which there is no report.
         out: folder of the data set.
+        dev, test: shares of the pictures, where the source has no split of its own.
+        max_words: longer captions are cut in training.
+        strict: refuse a source with any finding, once the report is written.
+        drop_near_duplicates: leave out pictures of train or dev nearly the same as one of a later split.
+
+    Returns:
+        What was found; None for shapes.
 
     Raises:
-        DatasetError: an unknown source, or one that cannot be read.
+        DatasetError: an unknown source, one that cannot be read, one without a usable picture, or a finding where
+            `strict` allows none.
     """
-    kind, *parts = source.split(":")
-    if kind == "shapes" and not parts:
+    if source == "shapes":
         shapes.write_shapes(out)
-    elif kind == "flickr8k" and len(parts) == 3:
-        write_dataset(read_flickr8k(*map(pathlib.Path, parts)), out)
-    else:
-        raise DatasetError(f"a source is flickr8k:IMAGES:TOKEN_FILE:SPLIT_FOLDER or shapes. Received: {source}")
+        return None
+    if not (dev >= 0 and test >= 0 and dev + test < 1):
+        raise DatasetError(f"shares of dev and test are 0 or more and leave something to train on: {dev}, {test}")
+    reading = read_source(source)
+    complete_split(reading.records, dev, test)
+    examination = examine(reading, max_words, drop_near_duplicates)
+    statistics = describe(examination.examples)
+    report = write_report(pathlib.Path(out) / "report.html", source, examination, statistics)
+    _show(examination, statistics)
+    rich.print(f"report: {report}")
+    if strict and examination.findings:
+        raise DatasetError(f"{source} has {len(examination.findings)} findings and --strict allows none; see {report}")
+    if not examination.examples:
+        raise DatasetError(f"{source} has no picture that can be used; see {report}")
+    write_dataset(examination.examples, out)
+    return examination
+
+
+def _show(examination: Examination, statistics: Statistics) -> None:
+    table = rich.table.Table("found", "number", "then", "the first of them", box=None, pad_edge=False)
+    for kind, findings in examination.by_kind().items():
+        names = [rich.markup.escape(shorten(f"{f.name}: {f.detail}", 76, placeholder=" …")) for f in findings[:NAMED]]
+        table.add_row(KINDS[kind][0], str(len(findings)), examination.consequence(kind), "\n".join(names))
+    rich.print(table if examination.findings else "nothing is wrong with this data set")
+    threshold, kept, unknown, _ = statistics.vocabulary[4]
+    if unknown is not None:
+        rich.print(
+            f"{len(statistics.words)} words in the training captions; {kept} of them occur {threshold} times or more, "
+            f"which leaves {100 * unknown:.1f} % of the text unknown"
+        )
 
 
 def main(
-    source: Annotated[str, typer.Argument(help="flickr8k:IMAGES:TOKEN_FILE:SPLIT_FOLDER, or shapes.")],
+    source: Annotated[str, typer.Argument(help=f"One of {describe_layouts()}.")],
     out: Annotated[pathlib.Path, typer.Option(help="Folder of the data set.")],
+    dev: Annotated[float, typer.Option(help="Share of dev pictures, where the source has no split.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Share of test pictures, likewise.")] = 0.1,
+    max_words: Annotated[int, typer.Option(help="Captions longer than this are cut in training.")] = 24,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a data set with any finding.")] = False,
+    drop_near_duplicates: Annotated[
+        bool,
+        typer.Option("--drop-near-duplicates", help="Leave out pictures nearly the same as one of a later split."),
+    ] = False,
 ) -> None:
-    """Make a data set ready for training."""
-    prepare(source, out)
+    """Make a data set ready for training and say what is wrong with it."""
+    prepare(source, out, dev, test, max_words, strict, drop_near_duplicates)
     examples = read_dataset(out)
-    pictures = collections.Counter(example.split for example in examples)
+    pictures = {split: sum(example.split == split for example in examples) for split in SPLITS}
     captions = sum(len(example.captions) for example in examples)
     rich.print(f"{out}: " + ", ".join(f"{pictures[s]} {s}" for s in SPLITS) + f" pictures, {captions} captions")
 

@@ -1,0 +1,80 @@
+"""The layout that training reads: captions.jsonl."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterable
+
+from captioner.errors import DatasetError
+
+SPLITS = ("train", "dev", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One picture, the split it belongs to, and its captions as they were written."""
+
+    image: pathlib.Path
+    split: str
+    captions: tuple[str, ...]
+
+
+def write_dataset(examples: Iterable[Example], folder: pathlib.Path) -> pathlib.Path:
+    """Write `folder`/captions.jsonl; pictures inside the folder are named relative to it."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    root = folder.resolve()
+    path = folder / "captions.jsonl"
+    partial = path.with_suffix(".partial")
+    with partial.open("w", encoding="utf-8", newline="\n") as file:
+        for example in examples:
+            image = example.image.resolve()
+            name = image.relative_to(root) if image.is_relative_to(root) else image
+            row = {"image": name.as_posix(), "split": example.split, "captions": list(example.captions)}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    partial.replace(path)
+    return path
+
+
+def read_dataset(folder: str | pathlib.Path) -> list[Example]:
+    """Read what `write_dataset` wrote.
+
+    Raises:
+        DatasetError: no such file, or a line of it is wrong; the line is named.
+    """
+    path = pathlib.Path(folder) / "captions.jsonl"
+    if not path.is_file():
+        raise DatasetError(f"{path} does not exist; write it with python -m training.prepare SOURCE --out {folder}")
+    with path.open(encoding="utf-8-sig") as file:
+        try:
+            return [_example(path, number, line) for number, line in enumerate(file, 1) if line.strip()]
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"{path} is not UTF-8 ({error.reason}); save it as UTF-8") from None
+
+
+def _example(path: pathlib.Path, number: int, line: str) -> Example:
+    try:
+        row = json.loads(line)
+        image, split, captions = pathlib.Path(row["image"]), row["split"], row["captions"]
+        good = isinstance(captions, list) and all(isinstance(text, str) for text in captions)
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{path} line {number}: expected image, split and captions as JSON ({error})") from None
+    if split not in SPLITS or not captions or not good:
+        raise DatasetError(
+            f"{path} line {number}: split is one of {', '.join(SPLITS)} and captions is a list of one or more texts"
+        )
+    return Example(image if image.is_absolute() else path.parent / image, split, tuple(captions))
+
+
+def of_split(examples: Iterable[Example], split: str) -> list[Example]:
+    """The examples of one split.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    chosen = [example for example in examples if example.split == split]
+    if not chosen:
+        raise DatasetError(f"the data set has no pictures in its {split} split")
+    return chosen
