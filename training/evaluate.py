@@ -12,16 +12,19 @@ import rich.table
 import typer
 
 from captioner.captioner import Captioner
-from captioner.errors import CaptionerError, DatasetError
+from captioner.errors import CaptionerError, ConfigError, DatasetError
 from captioner.quiet import load_keras
 
 load_keras()
 
 from training import commands
-from training.datasets import of_split, read_boxes, read_dataset
+from training.baselines import nearest_captions
+from training.coco_results import read_predictions, write_coco
+from training.datasets import Example, of_split, read_boxes, read_dataset
+from training.evaluation import compare, each_score, judge
+from training.evaluation_report import COLUMNS, NAMES, best_and_worst, write_report
 from training.features import load_squares
 from training.grounding import average, evaluate_boxes, measure_written, shared_by_neighbours
-from training.metrics import evaluate_captions
 
 
 def evaluate(
@@ -30,50 +33,97 @@ def evaluate(
     split: str,
     out: pathlib.Path,
     boxes: pathlib.Path | None = None,
+    nearest: bool = False,
     **options,
 ) -> dict:
     """Caption a split and score the captions.
 
-    Writes `out`/predictions.json, a list of {"image": file name, "caption": text}, before anything is scored, then
-    `out`/metrics.json.
+    Writes `out`/predictions.json, a list of {"image": file name, "caption": text}, and the same in COCO's formats,
+    before anything is scored, then `out`/metrics.json and `out`/report.html.
 
     Args:
         model: model folder or name.
         data: folder with captions.jsonl.
         split: "train", "dev" or "test".
-        out: folder for the two files.
+        out: folder for the files.
         boxes: boxes of words of this split; the masks are then held against them.
+        nearest: also score the captions of the nearest training pictures, which encodes all of these.
         **options: fields of `DecodingOptions`.
 
     Raises:
         DatasetError: the data cannot be read, or one of its pictures.
     """
-    examples = of_split(read_dataset(data), split)
+    dataset = read_dataset(data)
+    examples, train = of_split(dataset, split), [example for example in dataset if example.split == "train"]
     captioner = Captioner.from_pretrained(model)
-    captions = []
-    answers = captioner.captions([example.image for example in examples], batch_size=32, **options)
-    for answer in rich.progress.track(answers, "captions", total=len(examples)):
-        if isinstance(answer, CaptionerError):
-            raise DatasetError(str(answer))
-        captions.append(answer)
-    out.mkdir(parents=True, exist_ok=True)
-    predictions = [
-        {"image": example.image.name, "caption": caption.text}
-        for example, caption in zip(examples, captions, strict=True)
-    ]
-    _write(out / "predictions.json", predictions)
+    captions = _caption(captioner, examples, options)
+    texts = [caption.text for caption in captions]
+    _write_predictions(out, examples, texts)
+    known = len(captioner.vocabulary) - 4
     metrics = {
         "model": str(model),
         "split": split,
         "pictures": len(examples),
         "decoding": options,
         "shared_by_neighbours": shared_by_neighbours(captions),
-        **evaluate_captions([row["caption"] for row in predictions], [example.captions for example in examples]),
+        **(scores := judge(texts, examples, train)),
+        "vocabulary_used": scores["words_used"] / known,
+        "baselines": compare(
+            examples, train, nearest_captions(captioner, examples, train, data / "encoded") if nearest else None
+        ),
     }
     if boxes:
         metrics["boxes"] = _masks_against_boxes(captioner, examples, captions, boxes)
     _write(out / "metrics.json", metrics)
+    each = each_score(texts, [example.captions for example in examples])
+    write_report(
+        out / "report.html", {**metrics, "scores": each}, best_and_worst(captioner, examples, texts, **options)
+    )
     return metrics
+
+
+def score_predictions(predictions: pathlib.Path, data: pathlib.Path, split: str, out: pathlib.Path) -> dict:
+    """Score captions that lie in a file, of whatever model; writes `out`/metrics.json and `out`/report.html.
+
+    Args:
+        predictions: COCO's results format, or that of predictions.json.
+        data, split, out: as for `evaluate`.
+
+    Raises:
+        DatasetError: a file cannot be read, or the captions are not of these pictures.
+    """
+    dataset = read_dataset(data)
+    examples, train = of_split(dataset, split), [example for example in dataset if example.split == "train"]
+    texts = read_predictions(predictions, examples)
+    out.mkdir(parents=True, exist_ok=True)
+    metrics = {
+        "model": str(predictions),
+        "split": split,
+        "pictures": len(examples),
+        **judge(texts, examples, train),
+        "baselines": compare(examples, train, None),
+    }
+    _write(out / "metrics.json", metrics)
+    each = each_score(texts, [example.captions for example in examples])
+    write_report(out / "report.html", {**metrics, "scores": each}, [])
+    return metrics
+
+
+def _caption(captioner: Captioner, examples: list[Example], options: dict) -> list:
+    captions = []
+    answers = captioner.captions([example.image for example in examples], batch_size=32, **options)
+    for answer in rich.progress.track(answers, "captions", total=len(examples)):
+        if isinstance(answer, CaptionerError):
+            raise DatasetError(str(answer))
+        captions.append(answer)
+    return captions
+
+
+def _write_predictions(out: pathlib.Path, examples: list[Example], texts: list[str]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    rows = [{"image": e.image.name, "caption": text} for e, text in zip(examples, texts, strict=True)]
+    _write(out / "predictions.json", rows)
+    write_coco(out, examples, texts)
 
 
 def _masks_against_boxes(captioner: Captioner, examples, captions, path: pathlib.Path) -> dict:
@@ -95,8 +145,15 @@ def _write(path: pathlib.Path, value) -> None:
 def _show(metrics: dict) -> None:
     table = rich.table.Table("score", "value")
     for name, value in metrics.items():
-        if name != "boxes":
+        if name not in ("boxes", "baselines", "by_length"):
             table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+    rich.print(table)
+    chosen = [name for name in COLUMNS if metrics.get(name) is not None]
+    table = rich.table.Table("beside captions that need no model", *(COLUMNS[name] for name in chosen))
+    for title, row in [("this model", metrics), *((NAMES[name], row) for name, row in metrics["baselines"].items())]:
+        table.add_row(
+            title, *(f"{row[name]:.3f}" if isinstance(row[name], float) else str(row[name]) for name in chosen)
+        )
     rich.print(table)
     if "boxes" in metrics:
         names = list(metrics["boxes"]["all"])
@@ -107,17 +164,30 @@ def _show(metrics: dict) -> None:
 
 
 def main(
-    model: Annotated[str, typer.Argument(help="Model folder or name.")],
     data: Annotated[pathlib.Path, typer.Option(help="Folder with captions.jsonl.")],
-    out: Annotated[pathlib.Path, typer.Option(help="Folder for predictions.json and metrics.json.")],
+    out: Annotated[pathlib.Path, typer.Option(help="Folder for predictions, metrics.json and report.html.")],
+    model: Annotated[str | None, typer.Argument(help="Model folder or name.")] = None,
+    predictions: Annotated[
+        pathlib.Path | None, typer.Option(help="Score the captions of this file instead, such as COCO results.")
+    ] = None,
     split: Annotated[str, typer.Option(help="train, dev or test.")] = "test",
     beam_width: Annotated[int, typer.Option(help="Hypotheses kept open, 1 to 20.")] = 5,
     length_penalty: Annotated[float | None, typer.Option(help="Alpha of Wu et al. 2016.")] = None,
     boxes: Annotated[pathlib.Path | None, typer.Option(help="Boxes of words, to judge the masks.")] = None,
+    nearest: Annotated[
+        bool, typer.Option("--nearest", help="Also score the nearest training pictures' captions (encodes them all).")
+    ] = False,
 ) -> None:
     """Score a model on a split of a data set."""
-    options = {"beam_width": beam_width, **({} if length_penalty is None else {"length_penalty": length_penalty})}
-    _show(evaluate(model, data, split, out, boxes, **options))
+    if (model is None) == (predictions is None):
+        raise ConfigError("name a model, or a file of captions with --predictions, and not both")
+    if predictions is not None:
+        metrics = score_predictions(predictions, data, split, out)
+    else:
+        options = {"beam_width": beam_width, **({} if length_penalty is None else {"length_penalty": length_penalty})}
+        metrics = evaluate(model, data, split, out, boxes, nearest, **options)
+    _show(metrics)
+    rich.print(f"report: {out / 'report.html'}")
 
 
 if __name__ == "__main__":
