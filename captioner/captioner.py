@@ -106,7 +106,7 @@ class Captioner:
         chosen = self._controls({**options, **({} if count is None else {"count": count})})
         picture = read_picture(image)
         found = self.runtime.search(self._encode(picture.image), chosen)
-        captions = self._read(found, 0, image, picture.size, chosen.options.count)
+        captions = self.read(found, 0, image, picture.size, chosen.options.count)
         return captions[0] if count is None else captions
 
     def captions(self, images: Iterable[Source], batch_size: int = 16, **options) -> Iterator[Caption | CaptionerError]:
@@ -160,7 +160,7 @@ class Captioner:
         if good:
             encoded = self.runtime.encode(np.stack([square for _, square, _ in good]))
             found = self.runtime.search(encoded, controls)
-            captions = iter([self._read(found, i, image, size, 1)[0] for i, (image, _, size) in enumerate(good)])
+            captions = iter([self.read(found, i, image, size, 1)[0] for i, (image, _, size) in enumerate(good)])
         return [read if isinstance(read, ImageError) else next(captions) for _, read in batch]
 
     def annotations(self, squares: np.ndarray) -> np.ndarray:
@@ -188,7 +188,7 @@ class Captioner:
         picture = read_picture(image)
         encoded = self._encode(picture.image)
         found = self.runtime.score(encoded, self.vocabulary.encode(words), self._controls({}))
-        return self._read(found, 0, image, picture.size, 1, words)[0]
+        return self.read(found, 0, image, picture.size, 1, words)[0]
 
     def stream(self, image: Source, **options) -> Iterator[Caption]:
         """The caption of one picture, growing word by word; the last one's score has the end included.
@@ -242,7 +242,7 @@ class Captioner:
             self._encoded = (square, encoded)
         return encoded
 
-    def _read(self, found, row: int, source: Source, size, count: int, texts: list[str] | None = None) -> list[Caption]:
+    def read(self, found, row: int, source: Source, size, count: int, texts: list[str] | None = None) -> list[Caption]:
         """Captions of picture `row` out of the tensors of `captioner.decoding`."""
         captions = []
         for rank in range(count):

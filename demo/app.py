@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from captioner import Captioner, CaptionerError
-from captioner.image import open_image
+from captioner.reading import open_image
 from demo.uploads import readable, uploaded
 from demo.viewer import describe, viewer
 

@@ -1,7 +1,8 @@
-"""Shared by the commands of training: an error of ours is one line and exit status 2."""
+"""Shared by the commands of training: an error of ours, and a full disk, is one line and exit status 2."""
 
 from __future__ import annotations
 
+import errno
 import functools
 import sys
 from collections.abc import Callable
@@ -21,9 +22,24 @@ def run(command: Callable[..., None]) -> None:
         try:
             command(*args, **kwargs)
         except CaptionerError as error:
-            print(f"error: {error}", file=sys.stderr)
-            raise typer.Exit(2) from None
+            _end(str(error))
+        except OSError as error:
+            if not _disk_is_full(error):
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            _end(f"{where}the disk is full; make room and give the same command again, it goes on where it stopped")
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(guarded)
     app()
+
+
+def _end(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    raise typer.Exit(2) from None
+
+
+def _disk_is_full(error: OSError) -> bool:
+    """Whether a write failed for want of room; HDF5 says so in its text alone."""
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return error.errno in full or any(f"errno = {number}" in str(error) for number in full)

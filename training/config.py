@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import pathlib
 import tomllib
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import pydantic
 
 from captioner.config import Config, ModelConfig
 from captioner.errors import ConfigError
+
+NOT_SELF_CRITICAL = ("word_dropout", "scheduled_sampling", "mirror", "box_weight", "doubly_stochastic")
 
 
 class Stage(Config):
@@ -32,6 +34,14 @@ class Stage(Config):
         label_smoothing: share of the target probability spread over all words.
         doubly_stochastic: lambda of Xu et al. 2015, equation 14; see `training.losses`.
         box_weight: weight of the loss that draws attention into the boxes of words, where the data has boxes.
+        word_dropout: share of the words the decoder reads that are replaced by the unknown word.
+        scheduled_sampling: share of the words the decoder reads that it has drawn itself; rises from 0 to this over
+            the stage (Bengio et al. 2015).
+        mirror: share of the captions, or pictures, that are shown mirrored, "left" and "right" changing places.
+        objective: "cross_entropy", or "self_critical", which raises CIDEr-D of captions the model draws (Rennie et
+            al. 2017) on cached features; the dropouts are best 0 then, as nothing is dropped while it draws.
+        samples: captions drawn of a picture by "self_critical"; `batch_size` then counts pictures.
+        baseline: what "self_critical" measures them against: "greedy", or the other "samples" of the picture.
         steps: an epoch ends after so many steps; None is a whole pass. The next epoch has a new order.
         patience: epochs without a better CIDEr-D after which the stage ends.
     """
@@ -52,8 +62,26 @@ class Stage(Config):
     label_smoothing: float = pydantic.Field(0.1, ge=0, lt=1)
     doubly_stochastic: float = pydantic.Field(0.0, ge=0)
     box_weight: float = pydantic.Field(0.0, ge=0)
+    word_dropout: float = pydantic.Field(0.0, ge=0, lt=1)
+    scheduled_sampling: float = pydantic.Field(0.0, ge=0, le=1)
+    mirror: float = pydantic.Field(0.0, ge=0, le=1)
+    objective: Literal["cross_entropy", "self_critical"] = "cross_entropy"
+    samples: int = pydantic.Field(5, ge=1, le=20)
+    baseline: Literal["greedy", "samples"] = "greedy"
     steps: int | None = pydantic.Field(None, ge=1)
     patience: int = pydantic.Field(100, ge=1)
+
+    @pydantic.model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.objective == "self_critical":
+            if self.train_encoder_from is not None:
+                raise ValueError("self_critical trains on cached features; leave train_encoder_from out")
+            used = [name for name in NOT_SELF_CRITICAL if getattr(self, name)]
+            if used:
+                raise ValueError(f"{used[0]} belongs to objective cross_entropy; leave it out or set it to 0")
+            if self.baseline == "samples" and self.samples < 2:
+                raise ValueError("baseline 'samples' compares a picture's samples; samples is 2 or more")
+        return self
 
 
 class TrainingConfig(Config):
@@ -62,23 +90,31 @@ class TrainingConfig(Config):
     Attributes:
         model: the network.
         encoder_weights: "imagenet" (downloaded by Keras), a path, or "none" to train the encoder from scratch.
+        start_from: a model folder whose weights and vocabulary the first stage starts from; `model` must be the same
+            network. None starts anew, with a vocabulary of the training captions.
+        word_vectors: a text file of word vectors, "word number number …" a line as GloVe's are (Pennington et al.
+            2014), which the embedding starts from where it has the word; None starts from random ones.
         min_count: words seen less often in the training captions are unknown.
         max_words: longer training captions are cut.
         precision: a Keras dtype policy, such as "float32" or "mixed_bfloat16".
         seed: of weights, order and dropout.
         validation_pictures: how many dev pictures each epoch is judged on.
         validation_beam_width: and with which beam.
+        checkpoint_steps: steps between two checkpoints within an epoch; None writes one after each epoch alone.
         stages: stretches of training, in order.
     """
 
     model: ModelConfig
     encoder_weights: str = "imagenet"
+    start_from: str | None = None
+    word_vectors: str | None = None
     min_count: int = pydantic.Field(5, ge=1)
     max_words: int = pydantic.Field(24, ge=1, le=100)
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     seed: int = 0
     validation_pictures: int = pydantic.Field(1000, ge=1)
     validation_beam_width: int = pydantic.Field(3, ge=1, le=20)
+    checkpoint_steps: int | None = pydantic.Field(None, ge=1)
     stages: tuple[Stage, ...] = pydantic.Field(min_length=1)
 
 

@@ -9,29 +9,34 @@ from __future__ import annotations
 import concurrent.futures
 import hashlib
 import json
-import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
 import rich.progress
+import rich.text
 
 import captioner.image as image_io
 from captioner.config import EncoderConfig
 from captioner.encoder import Encoder
 from captioner.errors import DatasetError, ImageError
+from training.workdir import need_space, written
 
 SHARD = 512
 
 
-def encoder_key(config: EncoderConfig, weights: Sequence[np.ndarray], images: Sequence[pathlib.Path]) -> str:
+def encoder_key(
+    config: EncoderConfig, weights: Sequence[np.ndarray], images: Sequence[pathlib.Path], mirrored: bool = False
+) -> str:
     """Hash of the encoder (architecture, tap, weights, image size, resize) and of the pictures' names and sizes."""
     digest = hashlib.sha256(json.dumps(config.model_dump(), sort_keys=True).encode())
     for array in weights:
         digest.update(np.ascontiguousarray(array))
     for path in images:
         digest.update(f"{path.name}\0{path.stat().st_size}\n".encode())
+    if mirrored:
+        digest.update(b"mirrored")
     return digest.hexdigest()[:16]
 
 
@@ -75,7 +80,13 @@ class Features:
         return np.stack([self[int(index)] for index in indices])
 
 
-def extract(encoder: Encoder, images: Sequence[pathlib.Path], folder: pathlib.Path, batch_size: int = 32) -> Features:
+def extract(
+    encoder: Encoder,
+    images: Sequence[pathlib.Path],
+    folder: pathlib.Path,
+    batch_size: int = 32,
+    mirrored: bool = False,
+) -> Features:
     """Annotation vectors of pictures, read from disk where they are there and computed where not.
 
     Args:
@@ -83,11 +94,14 @@ def extract(encoder: Encoder, images: Sequence[pathlib.Path], folder: pathlib.Pa
         images: paths; entry i of the result belongs to images[i].
         folder: where the folder of shards lies or is made.
         batch_size: pictures in one forward pass.
+        mirrored: of the pictures as a mirror shows them.
 
     Raises:
         DatasetError: a picture cannot be read.
+        ConfigError: the disk has no room for them.
     """
-    key = encoder_key(encoder.config, [variable.numpy() for variable in encoder.weights], images)
+    weights = [keras.ops.convert_to_numpy(variable) for variable in encoder.weights]
+    key = encoder_key(encoder.config, weights, images, mirrored)
     target = pathlib.Path(folder) / key
     target.mkdir(parents=True, exist_ok=True)
     starts = range(0, len(images), SHARD)
@@ -96,38 +110,50 @@ def extract(encoder: Encoder, images: Sequence[pathlib.Path], folder: pathlib.Pa
         (path, images[start : start + SHARD]) for path, start in zip(shards, starts, strict=True) if not path.exists()
     ]
     if missing:
-        _write_shards(encoder, missing, batch_size)
+        numbers = encoder.grid[0] * encoder.grid[1] * encoder.channels
+        need_space(target, 2 * numbers * sum(len(paths) for _, paths in missing), "features")
+        _write_shards(encoder, missing, batch_size, mirrored)
     return Features(shards)
 
 
-def _write_shards(encoder, missing, batch_size) -> None:
-    model = keras.Sequential([keras.Input((encoder.config.image_size,) * 2 + (3,), dtype="uint8"), encoder])
+class _Speed(rich.progress.ProgressColumn):
+    def render(self, task: rich.progress.Task) -> rich.text.Text:
+        speed = task.finished_speed or task.speed
+        return rich.text.Text(f"{speed:.1f} pictures/s" if speed else "")
+
+
+def _write_shards(encoder, missing, batch_size, mirrored) -> None:
+    side = encoder.config.image_size
+    model = keras.Sequential([keras.Input((side, side, 3), dtype="uint8"), encoder])
     model.compile(jit_compile=False)
+    columns = [*rich.progress.Progress.get_default_columns(), rich.progress.MofNCompleteColumn(), _Speed()]
+    with rich.progress.Progress(*columns) as progress:
+        task = progress.add_task("features", total=sum(len(paths) for _, paths in missing))
+        batches = _read_ahead([paths for _, paths in missing], batch_size, encoder.config)
+        for shard, paths in missing:
+            parts = []
+            for _ in range(0, len(paths), batch_size):
+                squares, count = next(batches)
+                squares = squares[:, :, ::-1] if mirrored else squares
+                parts.append(np.asarray(model.predict_on_batch(squares)[:count]).astype(np.float16))
+                progress.advance(task, count)
+            with written(shard) as partial, partial.open("wb") as file:
+                np.save(file, np.concatenate(parts))
+
+
+def _read_ahead(
+    shards: Sequence[Sequence[pathlib.Path]], batch_size: int, config: EncoderConfig
+) -> Iterator[tuple[np.ndarray, int]]:
+    """(squares, how many of them are pictures), the next read while the network works; all batches have one size."""
+    batches = [paths[i : i + batch_size] for paths in shards for i in range(0, len(paths), batch_size)]
     with (
-        rich.progress.Progress(
-            *rich.progress.Progress.get_default_columns(), rich.progress.MofNCompleteColumn()
-        ) as progress,
         concurrent.futures.ThreadPoolExecutor(2) as readers,
         concurrent.futures.ThreadPoolExecutor(1) as ahead,
     ):
-        task = progress.add_task("features", total=sum(len(paths) for _, paths in missing))
-        for shard, paths in missing:
-            batches = [paths[i : i + batch_size] for i in range(0, len(paths), batch_size)]
-            following = ahead.submit(load_squares, batches[0], encoder.config, readers)
-            parts = []
-            for position in range(len(batches)):
-                squares = following.result()
-                if position + 1 < len(batches):
-                    following = ahead.submit(load_squares, batches[position + 1], encoder.config, readers)
-                parts.append(np.asarray(model.predict_on_batch(squares)).astype(np.float16))
-                progress.advance(task, len(squares))
-            _write_whole(shard, np.concatenate(parts))
-
-
-def _write_whole(path: pathlib.Path, array: np.ndarray) -> None:
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        np.save(file, array)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+        following = ahead.submit(load_squares, batches[0], config, readers)
+        for place, batch in enumerate(batches):
+            squares = following.result()
+            if place + 1 < len(batches):
+                following = ahead.submit(load_squares, batches[place + 1], config, readers)
+            empty = np.zeros((batch_size - len(batch), *squares.shape[1:]), squares.dtype)
+            yield np.concatenate([squares, empty]), len(batch)

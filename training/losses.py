@@ -34,6 +34,21 @@ def cross_entropy(logits, targets, smoothing: float = 0.0):
     return _mean(loss, word_mask(targets))
 
 
+def policy_gradient(logits, targets, advantages):
+    """REINFORCE with a baseline over drawn captions (Rennie et al. 2017, equation 8): -advantage * log p(caption).
+
+    Averaged over words, so that the rate means the same for short and long captions.
+
+    Args:
+        logits: (batch, captions, time, vocabulary).
+        targets: ids of the drawn captions (batch, captions, time).
+        advantages: (batch, captions), reward less baseline; no gradient flows into it.
+    """
+    log_probabilities = ops.log_softmax(logits, axis=-1)
+    of_target = ops.take_along_axis(log_probabilities, targets[..., None], axis=-1)[..., 0]
+    return _mean(-advantages[..., None] * of_target, word_mask(targets))
+
+
 def accuracy(logits, targets):
     """Share of words that the model would have put first."""
     right = ops.cast(ops.equal(ops.cast(ops.argmax(logits, axis=-1), targets.dtype), targets), "float32")

@@ -6,15 +6,16 @@ import concurrent.futures
 import dataclasses
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 
 from captioner.config import EncoderConfig
-from captioner.vocabulary import END, PAD, START, Vocabulary, split_words
+from captioner.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, split_words
+from training.augment import mirror_boxes, mirror_words
 from training.datasets import Example
 from training.features import Features, load_squares
 
 BUCKETS = (7, 9, 11, 13, 15, 18, 25)
+MIRRORING, WORDS = 1, 2  # what a batch draws, each from a generator of its own
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +25,25 @@ class EncodedCaption:
     picture: int
     ids: tuple[int, ...]
     boxes: dict[int, list[list[float]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """What batches draw at random, and in which order they come.
+
+    Attributes:
+        size: captions of a batch, or pictures.
+        seed: of everything that is drawn.
+        steps: batches of an epoch; None is all of them.
+        word_dropout: share of the words the decoder reads that are replaced by the unknown word.
+        mirror: share of the captions, or pictures, that are shown mirrored.
+    """
+
+    size: int
+    seed: int = 0
+    steps: int | None = None
+    word_dropout: float = 0.0
+    mirror: float = 0.0
 
 
 def encode_captions(
@@ -46,12 +66,23 @@ def encode_captions(
     return encoded
 
 
+def mirror_caption(caption: EncodedCaption, vocabulary: Vocabulary) -> EncodedCaption | None:
+    """The caption as it is true of the mirrored picture; None where that cannot be told, see `training.augment`."""
+    words = mirror_words(vocabulary.decode(caption.ids))
+    if words is None:
+        return None
+    boxes = {time: mirror_boxes(of_word) for time, of_word in caption.boxes.items()}
+    return EncodedCaption(caption.picture, tuple(vocabulary.encode(words)), boxes)
+
+
 def word_places(text: str) -> dict[int, int]:
     """Where the words of text.split() stand in split_words(text); those that are only punctuation are left out."""
     places: dict[int, int] = {}
+    before = 0
     for position, word in enumerate(text.split()):
-        if split_words(word):
-            places[position] = len(places)
+        if count := len(split_words(word)):
+            places[position] = before
+            before += count
     return places
 
 
@@ -66,29 +97,50 @@ def box_shares(boxes: Sequence[Sequence[float]], grid: tuple[int, int]) -> np.nd
     return inside.reshape(rows, fine, columns, fine).mean((1, 3)).ravel()
 
 
-class _Batches(keras.utils.PyDataset):
-    """Shared by both kinds of batches: order, padding and the layout Keras sees."""
+class Batches:
+    """Shared by all kinds of batches: order, padding and the layout of what a step takes.
 
-    def __init__(self, captions, grid, seed, steps):
-        super().__init__()
-        self.captions, self.grid, self.seed, self.steps = captions, grid, seed, steps
-        self.epoch = -1
-        self.on_epoch_begin()
+    `batches[i]` depends on the seed, the number of the epoch and i alone, so that a run that was cut goes on with the
+    batches it would have had.
+
+    Args:
+        captions: all training captions.
+        mirrored: the same of the mirrored pictures, None where a caption is not to be mirrored.
+        grid: rows and columns of the attention.
+        sampling: how they are drawn.
+    """
+
+    ahead = True  # a batch may be made while the one before it is trained on
+
+    def __init__(
+        self,
+        captions: Sequence[EncodedCaption],
+        mirrored: Sequence[EncodedCaption | None],
+        grid: tuple[int, int],
+        sampling: Sampling,
+    ):
+        self.captions, self.mirrored, self.grid, self.sampling = captions, mirrored, grid, sampling
+        self.begin_epoch(0)
 
     def __len__(self) -> int:
         return len(self.batches)
 
-    def on_epoch_begin(self) -> None:
-        """A new order, which depends on the seed and the number of the epoch alone."""
-        self.epoch += 1
-        self.batches = self._arrange(np.random.default_rng((self.seed, self.epoch)))[: self.steps]
+    def begin_epoch(self, epoch: int) -> None:
+        """The order of an epoch."""
+        self.epoch = epoch
+        order = np.random.default_rng((self.sampling.seed, epoch))
+        self.batches = self._arrange(order)[: self.sampling.steps]
 
-    def _padded_steps(self, index: int) -> int:
-        """Time steps of a batch. Keras takes the shapes of batches 0 and 1 for those of all, so these two differ."""
-        steps = self._steps(self.batches[index])
-        return steps + (index == 1 and steps == self._steps(self.batches[0]))
+    def _draw(self, index: int, what: int) -> np.random.Generator:
+        """What batch `index` of this epoch draws from."""
+        return np.random.default_rng((self.sampling.seed, self.epoch, what, index))
 
-    def _words(self, rows: list[list[EncodedCaption]], steps: int):
+    def _flips(self, index: int, possible: Sequence[bool]) -> np.ndarray:
+        """Which of the entries of a batch are mirrored."""
+        chances = self._draw(index, MIRRORING).random(len(possible))
+        return (chances < self.sampling.mirror) & np.asarray(possible, bool)
+
+    def _words(self, index: int, rows: list[list[EncodedCaption]], steps: int):
         """Inputs, targets and box shares of captions: (len(rows), captions of each, steps, ...)."""
         count = max(len(row) for row in rows)
         targets = np.full((len(rows), count, steps), PAD, np.int32)
@@ -98,29 +150,39 @@ class _Batches(keras.utils.PyDataset):
                 targets[i, j, : len(caption.ids)] = caption.ids
                 for time, boxes in caption.boxes.items():
                     shares[i, j, time] = box_shares(boxes, self.grid)
-        inputs = np.concatenate([np.full_like(targets[:, :, :1], START), targets[:, :, :-1]], axis=2)
+        read = targets[:, :, :-1]
+        if self.sampling.word_dropout:
+            dropped = self._draw(index, WORDS).random(read.shape) < self.sampling.word_dropout
+            read = np.where(dropped & (read != PAD), UNKNOWN, read)
+        inputs = np.concatenate([np.full_like(targets[:, :, :1], START), read], axis=2)
         return inputs, {"targets": targets, "box_shares": shares}
 
 
-class FeatureBatches(_Batches):
+class FeatureBatches(Batches):
     """Captions of about one length, each with the cached annotation vectors of its picture.
 
     Batches are {"annotations": (size, locations, channels), "words": (size, 1, time)} and
     {"targets": (size, 1, time), "box_shares": (size, 1, time, locations)}. The last batch of a length is filled up
     with empty captions, which count for nothing.
+
+    Args:
+        features: annotation vectors of the pictures.
+        mirrored_features: those of the mirrored pictures, where some are to be shown.
     """
 
-    def __init__(self, captions, features: Features, pictures: Sequence[int], grid, size, seed, steps=None):
-        self.features, self.pictures, self.size = features, pictures, size
-        super().__init__(captions, grid, seed, steps)
+    def __init__(
+        self, captions, mirrored, grid, sampling, features: Features, mirrored_features: Features | None = None
+    ):
+        self.features, self.mirrored_features = features, mirrored_features
+        super().__init__(captions, mirrored, grid, sampling)
 
     def _arrange(self, rng):
-        batches = []
+        batches, size = [], self.sampling.size
         lengths = np.array([len(caption.ids) for caption in self.captions])
         buckets = np.searchsorted(BUCKETS, lengths)
         for bucket in np.unique(buckets):
             chosen = rng.permutation(np.flatnonzero(buckets == bucket))
-            batches += [chosen[i : i + self.size] for i in range(0, len(chosen), self.size)]
+            batches += [chosen[i : i + size] for i in range(0, len(chosen), size)]
         return [batches[i] for i in rng.permutation(len(batches))]
 
     def _steps(self, batch) -> int:
@@ -128,43 +190,57 @@ class FeatureBatches(_Batches):
         return next((steps for steps in BUCKETS if steps >= longest), longest)
 
     def __getitem__(self, index: int):
-        chosen = [self.captions[i] for i in self.batches[index]]
-        rows = [[caption] for caption in chosen] + [[]] * (self.size - len(chosen))
-        words, targets = self._words(rows, self._padded_steps(index))
-        annotations = self.features.take([self.pictures[caption.picture] for caption in chosen])
-        empty = np.zeros((self.size - len(chosen), *annotations.shape[1:]), annotations.dtype)
-        return {"annotations": np.concatenate([annotations, empty]).astype(np.float32), "words": words}, targets
+        batch = self.batches[index]
+        flips = self._flips(index, [self.mirrored[i] is not None for i in batch])
+        chosen = [(self.mirrored if flip else self.captions)[i] for i, flip in zip(batch, flips, strict=True)]
+        rows = [[caption] for caption in chosen] + [[]] * (self.sampling.size - len(chosen))
+        words, targets = self._words(index, rows, self._steps(batch))
+        annotations = np.zeros((self.sampling.size, *self.features.shape), np.float32)
+        for place, (caption, flip) in enumerate(zip(chosen, flips, strict=True)):
+            annotations[place] = (self.mirrored_features if flip else self.features)[caption.picture]
+        return {"annotations": annotations, "words": words}, targets
 
 
-class ImageBatches(_Batches):
+class ImageBatches(Batches):
     """Pictures with all their captions, for training the encoder: they share one encoding.
 
     Batches are {"images": uint8 (size, side, side, 3), "words": (size, captions, time)} and the targets of
     `FeatureBatches`.
+
+    Args:
+        examples: the pictures.
+        encoder: how they are read.
     """
 
-    def __init__(self, captions, examples: Sequence[Example], encoder: EncoderConfig, grid, size, seed, steps=None):
-        self.examples, self.encoder, self.size = examples, encoder, size
-        self.by_picture: list[list[EncodedCaption]] = [[] for _ in examples]
-        for caption in captions:
-            self.by_picture[caption.picture].append(caption)
+    def __init__(self, captions, mirrored, grid, sampling, examples: Sequence[Example], encoder: EncoderConfig):
+        self.examples, self.encoder = examples, encoder
+        self.by_picture: list[list[int]] = [[] for _ in examples]
+        for place, caption in enumerate(captions):
+            self.by_picture[caption.picture].append(place)
         self.most = max(len(row) for row in self.by_picture)
         self.pool = concurrent.futures.ThreadPoolExecutor(2)
-        super().__init__(captions, grid, seed, steps)
+        super().__init__(captions, mirrored, grid, sampling)
 
     def _arrange(self, rng):
-        order = rng.permutation(len(self.examples))
-        return [order[i : i + self.size] for i in range(0, len(order), self.size)]
+        order, size = rng.permutation(len(self.examples)), self.sampling.size
+        return [order[i : i + size] for i in range(0, len(order), size)]
 
     def _steps(self, batch) -> int:
-        return max(len(caption.ids) for i in batch for caption in self.by_picture[i])
+        return max(len(self.captions[place].ids) for i in batch for place in self.by_picture[i])
 
     def __getitem__(self, index: int):
-        batch = self.batches[index]
+        batch, size = self.batches[index], self.sampling.size
         images = load_squares([self.examples[i].image for i in batch], self.encoder, self.pool)
-        missing = self.size - len(batch)
-        rows = [self.by_picture[i] for i in batch] + [[]] * missing
-        words, targets = self._words(rows, self._padded_steps(index))
+        flips = self._flips(
+            index, [all(self.mirrored[place] is not None for place in self.by_picture[i]) for i in batch]
+        )
+        images[flips] = images[flips, :, ::-1]
+        missing = size - len(batch)
+        rows = [
+            [(self.mirrored if flip else self.captions)[place] for place in self.by_picture[i]]
+            for i, flip in zip(batch, flips, strict=True)
+        ]
+        words, targets = self._words(index, rows + [[]] * missing, self._steps(batch))
         pad = [(0, 0), (0, self.most - words.shape[1])]
         words = np.pad(words, [*pad, (0, 0)], constant_values=START)
         targets["targets"] = np.pad(targets["targets"], [*pad, (0, 0)])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
+import shutil
 from typing import Annotated
 
-import numpy as np
 import rich
 import typer
 
@@ -16,80 +15,18 @@ load_keras()
 
 import keras
 
-from captioner.encoder import Encoder
-from captioner.model import CaptionModel
+from captioner.folder import write_json
 from captioner.store import save_model
-from captioner.vocabulary import Vocabulary
 from training import commands
+from training.checkpoint import Checkpoints
 from training.config import Stage, TrainingConfig, load_config
-from training.datasets import Example, of_split, read_boxes, read_dataset
-from training.features import extract, load_squares
-from training.pipeline import FeatureBatches, ImageBatches, encode_captions
+from training.logs import StageLogs
+from training.loop import Loop
+from training.run import Run
 from training.trainer import CaptionTrainer, make_optimizer
+from training.training_report import write_report
 from training.validation import Validation
-
-
-class Run:
-    """The parts of one training run that all of its stages share."""
-
-    def __init__(self, config: TrainingConfig, data: pathlib.Path, workdir: pathlib.Path, boxes: pathlib.Path | None):
-        self.config, self.workdir = config, pathlib.Path(workdir)
-        self.workdir.mkdir(parents=True, exist_ok=True)
-        examples = read_dataset(data)
-        self.train, self.all_dev = of_split(examples, "train"), of_split(examples, "dev")
-        self.dev = self.all_dev[: config.validation_pictures]
-        self.vocabulary = Vocabulary.count((text for e in self.train for text in e.captions), config.min_count)
-        self.vocabulary.save(self.workdir / "vocabulary.txt")
-        self.captions = encode_captions(
-            self.train, self.vocabulary, config.max_words, read_boxes(boxes) if boxes else None
-        )
-        boxed = sum(len(caption.boxes) for caption in self.captions)
-        rich.print(
-            f"{len(self.train)} pictures, {len(self.captions)} captions, {len(self.vocabulary)} words, "
-            f"{boxed} words with boxes; {len(self.dev)} dev pictures"
-        )
-        weights = None if config.encoder_weights == "none" else config.encoder_weights
-        self.encoder = Encoder(config.model.encoder, weights, from_scratch=weights is None, name="encoder")
-
-    def model(self, stage: Stage) -> CaptionModel:
-        """The network with the dropout of a stage, its encoder frozen as the stage asks."""
-        self.encoder.set_trainable_from(stage.train_encoder_from)
-        return CaptionModel(
-            self.config.model,
-            len(self.vocabulary),
-            self.encoder,
-            dropout=stage.dropout,
-            input_dropout=stage.input_dropout,
-            state_dropout=stage.state_dropout,
-            seed=self.config.seed,
-        )
-
-    def features(self, examples: list[Example]):
-        """Cached annotation vectors of pictures."""
-        return extract(self.encoder, [example.image for example in examples], self.workdir / "features")
-
-    def batches(self, stage: Stage):
-        """What `fit` draws from."""
-        common = {"grid": self.encoder.grid, "size": stage.batch_size, "seed": self.config.seed, "steps": stage.steps}
-        if stage.train_encoder_from is None:
-            return FeatureBatches(self.captions, self.features(self.train), range(len(self.train)), **common)
-        return ImageBatches(self.captions, self.train, self.config.model.encoder, **common)
-
-    def best_so_far(self) -> float:
-        """CIDEr-D of the model in `workdir`/best; -1 where there is none."""
-        path = self.workdir / "best" / "metrics.json"
-        return json.loads(path.read_text(encoding="utf-8"))["dev"]["cider_d"] if path.exists() else -1.0
-
-    def dev_annotations(self, stage: Stage):
-        """Annotation vectors of dev pictures `start` to `stop`, cached where the encoder is frozen."""
-        if stage.train_encoder_from is None:
-            features = self.features(self.all_dev)
-            return lambda start, stop: features.take(range(start, min(stop, len(self.dev)))).astype(np.float32)
-        size = self.encoder.config.image_size
-        encode = keras.Sequential([keras.Input((size, size, 3), dtype="uint8"), self.encoder])
-        encode.compile(jit_compile=False)
-        paths = [example.image for example in self.dev]
-        return lambda start, stop: encode.predict_on_batch(load_squares(paths[start:stop], self.encoder.config))
+from training.workdir import locked, written
 
 
 def train(
@@ -97,7 +34,8 @@ def train(
 ) -> pathlib.Path:
     """Train a model and leave it in `workdir`/best.
 
-    A stage that has ended is not run again: its weights lie in `workdir`/stage-N.weights.h5.
+    A stage that has ended is not run again: its weights lie in `workdir`/stage-N.weights.h5. One that was cut goes on
+    from its newest checkpoint, and ends with the weights it would have had.
 
     Args:
         config: the experiment.
@@ -113,13 +51,17 @@ def train(
     """
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
-    run = Run(config, data, workdir, boxes)
-    before = None
-    for number, stage in enumerate(config.stages):
-        weights = run.workdir / f"stage-{number}.weights.h5"
-        if not weights.exists():
-            _train_stage(run, number, stage, before, weights)
-        before = weights
+    with locked(pathlib.Path(workdir)):
+        run = Run(config, data, workdir, boxes)
+        before, trained = None, False
+        for number, stage in enumerate(config.stages):
+            weights = run.workdir / f"stage-{number}.weights.h5"
+            if not weights.exists():
+                _train_stage(run, number, stage, before, weights)
+                trained = True
+            before = weights
+        if trained:
+            rich.print(f"report: {write_report(run)}")
     return run.workdir / "best"
 
 
@@ -127,41 +69,41 @@ def _train_stage(run: Run, number: int, stage: Stage, before: pathlib.Path | Non
     network = run.model(stage)
     if before:
         network.load_weights(before)
-    batches = run.batches(stage)
-    trainer = CaptionTrainer(network, stage)
-    optimizer = make_optimizer(stage, network, stage.epochs * len(batches))
-    trainer.compile(optimizer=optimizer, jit_compile=False)
-    partial = weights.with_name(f"partial-{number}.weights.h5")
+    else:
+        run.start(network)
+    batches = run.batches(stage, network)
+    steps = stage.epochs * len(batches)
+    trainer = CaptionTrainer(network, stage, steps, run.config.seed)
+    trainer.compile(optimizer=make_optimizer(stage, network, steps), jit_compile=False)
+    trainer.optimizer.build(network.trainable_variables)
+    best = weights.with_name(f"best-{number}.weights.h5")
 
-    def save(metrics):
-        network.save_weights(partial)
-        partial.replace(weights.with_name(f"best-{number}.weights.h5"))
+    def save(metrics, captions):
+        with written(best) as partial:
+            network.save_weights(partial)
         if metrics["cider_d"] >= run.best_so_far():
+            _write_predictions(run, captions)
             save_model(run.workdir / "best", network, run.vocabulary, {"dev": metrics}, _card(run, metrics))
 
-    validation = Validation(
-        network,
-        run.vocabulary,
-        run.dev_annotations(stage),
-        run.dev,
-        run.config.validation_beam_width,
-        save,
-        stage.patience,
+    beam = run.config.validation_beam_width
+    annotations = run.dev_annotations(stage)
+    validation = Validation(network, run.vocabulary, annotations, run.dev, beam, save, stage.patience)
+    checkpoints = Checkpoints(
+        run.workdir / "checkpoints" / f"stage-{number}", run.identity(stage), stage.model_dump(mode="json")
     )
-    averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if stage.ema else []
-    trainer.fit(
-        batches,
-        epochs=stage.epochs,
-        verbose="auto" if rich.get_console().is_terminal else 2,
-        callbacks=[
-            keras.callbacks.TerminateOnNaN(),
-            *averaging,
-            validation,
-            keras.callbacks.CSVLogger(run.workdir / f"stage-{number}.csv"),
-            keras.callbacks.TensorBoard(run.workdir / "tensorboard" / f"stage-{number}", write_graph=False),
-        ],
-    )
-    weights.with_name(f"best-{number}.weights.h5").replace(weights)
+    rate = lambda: float(trainer.optimizer.learning_rate)
+    with StageLogs(run.workdir, number, rate, validation) as logs:
+        Loop(
+            trainer, batches, stage.epochs, validation, checkpoints, run.config.checkpoint_steps, logs.step, logs.epoch
+        ).run()
+    best.replace(weights)
+    shutil.rmtree(checkpoints.folder)
+
+
+def _write_predictions(run: Run, captions: list[str]) -> None:
+    rows = [{"image": example.image.name, "caption": text} for example, text in zip(run.dev, captions, strict=True)]
+    with written(run.workdir / "dev_predictions.json") as partial:
+        write_json(partial, rows)
 
 
 def _card(run: Run, metrics: dict) -> str:

@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+from keras import ops
 
 from captioner.model import CaptionModel
 from training import losses
 from training.config import Stage
 from training.reinforce import Reinforce
+from training.scheduled_sampling import mix_words
 
 
 class CaptionTrainer(keras.Model):
     """Teacher forcing with the losses of a stage.
 
-    x is {"annotations" or "images", "words"}, y is {"targets", "box_shares"}; see `training.pipeline`.
+    x is {"annotations" or "images", "words"}, y is {"targets", "box_shares"} or, for "self_critical",
+    {"targets", "advantages", "rewards"}; see `training.pipeline` and `training.self_critical`.
+
+    Args:
+        model: the network.
+        stage: its losses, and whether the decoder reads words of its own.
+        steps: of the stage, over which scheduled sampling rises; not used without.
+        seed: of scheduled sampling.
     """
 
-    def __init__(self, model: CaptionModel, stage: Stage):
+    def __init__(self, model: CaptionModel, stage: Stage, steps: int = 1, seed: int | None = None):
         super().__init__(name="caption_trainer")
         self.model = model
-        self.stage = stage
-        names = ["loss", "cross_entropy", "accuracy"]
-        self.reinforce = Reinforce() if model.decoder.samples else None
-        names += ["reinforce"] * bool(self.reinforce)
-        names += ["doubly_stochastic"] * (stage.doubly_stochastic > 0) + ["outside_boxes"] * (stage.box_weight > 0)
+        self.stage, self.steps = stage, steps
+        self.seeds = keras.random.SeedGenerator(seed)
+        self.reinforce = Reinforce() if model.decoder.samples and stage.objective != "self_critical" else None
+        names = ["loss", "accuracy"]
+        if stage.objective == "self_critical":
+            names += ["reward"]
+        else:
+            names += ["cross_entropy"] + ["reinforce"] * bool(self.reinforce)
+            names += ["doubly_stochastic"] * (stage.doubly_stochastic > 0) + ["outside_boxes"] * (stage.box_weight > 0)
         self.trackers = {name: keras.metrics.Mean(name) for name in names}
         self.built = True
 
@@ -33,9 +46,31 @@ class CaptionTrainer(keras.Model):
         return list(self.trackers.values())
 
     def call(self, inputs, training=False):
+        if training and self.stage.scheduled_sampling:
+            inputs = self._read_own_words(inputs)
         return self.model(inputs, training=training)
 
+    def _read_own_words(self, inputs):
+        annotations = inputs.get("annotations")
+        if annotations is None:
+            annotations = self.model.encoder(inputs["images"], training=True)
+        progress = ops.cast(self.optimizer.iterations, "float32") / self.steps
+        share = self.stage.scheduled_sampling * ops.minimum(progress, 1.0)
+        words = mix_words(self.model.decoder, ops.stop_gradient(annotations), inputs["words"], share, self.seeds)
+        return {"annotations": annotations, "words": words}
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        parts = self._self_critical(y, y_pred) if self.stage.objective == "self_critical" else self._forced(y, y_pred)
+        parts["accuracy"] = losses.accuracy(y_pred["logits"], y["targets"])
+        for name, value in parts.items():
+            self.trackers[name].update_state(value)
+        return parts["loss"]
+
+    def _self_critical(self, y, y_pred):
+        loss = losses.policy_gradient(y_pred["logits"], y["targets"], y["advantages"])
+        return {"loss": loss, "reward": ops.mean(y["rewards"])}
+
+    def _forced(self, y, y_pred):
         stage, targets = self.stage, y["targets"]
         parts = {"cross_entropy": losses.cross_entropy(y_pred["logits"], targets, stage.label_smoothing)}
         total = parts["cross_entropy"]
@@ -48,10 +83,7 @@ class CaptionTrainer(keras.Model):
         if self.reinforce:
             parts["reinforce"] = self.reinforce.loss(y_pred, targets)
             total = total + parts["reinforce"]
-        parts |= {"loss": total, "accuracy": losses.accuracy(y_pred["logits"], targets)}
-        for name, value in parts.items():
-            self.trackers[name].update_state(value)
-        return total
+        return parts | {"loss": total}
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         return {name: tracker.result() for name, tracker in self.trackers.items()}
@@ -86,7 +118,6 @@ class WarmUpCosine(keras.optimizers.schedules.LearningRateSchedule):
         self.peak, self.steps, self.warm_up, self.final_share = peak, steps, warm_up, final_share
 
     def __call__(self, step):
-        ops = keras.ops
         step = ops.cast(step, "float32")
         rise = (step + 1.0) / max(self.warm_up, 1)
         progress = ops.clip((step - self.warm_up) / max(self.steps - self.warm_up, 1), 0.0, 1.0)

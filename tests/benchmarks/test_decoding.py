@@ -6,14 +6,12 @@ installed, runs that implementation's decoder.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import pathlib
 import subprocess
 import sys
 import time
-import types
 
 import numpy as np
 import pytest
@@ -24,6 +22,7 @@ from captioner.decoder import Decoder
 from captioner.graphs import Searcher
 from captioner.runtimes.keras_model import AnyBatch
 from captioner.vocabulary import SPECIAL, Vocabulary
+from tests.benchmarks.peer import load_peer
 from tests.benchmarks.timing import run_times
 
 WORDS, BEAM = 20, 5
@@ -49,15 +48,7 @@ def our_search(locations, channels, words):
 
 def peer_search(locations, channels, words):
     """Beam search of one photo with the peer's decoder, its calls in the order of its caption.py."""
-    folder = os.environ.get("CAPTIONER_PEER")
-    torch = pytest.importorskip("torch")
-    if not folder:
-        pytest.skip("CAPTIONER_PEER names no checkout of a-PyTorch-Tutorial-to-Image-Captioning")
-    sys.modules.setdefault("torchvision", types.ModuleType("torchvision"))  # its encoder is not used
-    spec = importlib.util.spec_from_file_location("peer_models", pathlib.Path(folder) / "models.py")
-    models = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(models)
-    torch.set_num_threads(2)
+    torch, models = load_peer()
     decoder = models.DecoderWithAttention(512, 512, 512, words, encoder_dim=channels).eval()
 
     @torch.no_grad()

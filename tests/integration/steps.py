@@ -18,7 +18,7 @@ from captioner.model import CaptionModel
 from captioner.vocabulary import Vocabulary
 from training.config import load_config
 from training.datasets import of_split, read_boxes, read_dataset
-from training.pipeline import ImageBatches, encode_captions
+from training.pipeline import ImageBatches, Sampling, encode_captions
 from training.trainer import CaptionTrainer, make_optimizer
 
 STEPS = 4
@@ -54,7 +54,10 @@ def main(data: pathlib.Path) -> None:
     model = CaptionModel(config.model, len(vocabulary), encoder)
     set_weights(model)
     captions = encode_captions(examples, vocabulary, config.max_words, read_boxes(data / "boxes.json.gz"))
-    batches = ImageBatches(captions, examples, config.model.encoder, encoder.grid, stage.batch_size, seed=0)
+    unmirrored = [None] * len(captions)
+    batches = ImageBatches(
+        captions, unmirrored, encoder.grid, Sampling(stage.batch_size), examples, config.model.encoder
+    )
     trainer = CaptionTrainer(model, stage)
     trainer.compile(optimizer=make_optimizer(stage, model, STEPS), jit_compile=False)
     losses = []

@@ -38,7 +38,9 @@ def trained(root, shapes, tmp_path_factory):
 def test_training_leaves_a_model_and_its_logs(trained, shapes):
     workdir = trained.parent
     names = {path.name for path in workdir.iterdir()}
-    assert {"best", "vocabulary.txt", "stage-0.csv", "stage-0.weights.h5", "tensorboard"} <= names
+    assert {"best", "vocabulary.txt", "stage-0.csv", "stage-0.weights.h5", "tensorboard", "report.html"} <= names
+    report = (workdir / "report.html").read_text()
+    assert "CIDEr-D on dev" in report and "Best captions" in report and report.count("<svg") >= 4
     assert not [name for name in names if name.startswith(("partial", "."))]
     captioner = Captioner.from_pretrained(trained)
     assert captioner.metrics["dev"]["cider_d"] >= 0
@@ -47,12 +49,14 @@ def test_training_leaves_a_model_and_its_logs(trained, shapes):
 
 
 def test_evaluation_writes_predictions_then_scores(trained, shapes, tmp_path):
-    metrics = evaluate(trained, shapes, "test", tmp_path, shapes / "boxes.json.gz", beam_width=2)
+    metrics = evaluate(trained, shapes, "test", tmp_path, shapes / "boxes.json.gz", nearest=True, beam_width=2)
     predictions = json.loads((tmp_path / "predictions.json").read_text())
     assert len(predictions) == metrics["pictures"] == 8
     assert set(predictions[0]) == {"image", "caption"}
     written = json.loads((tmp_path / "metrics.json").read_text())
-    assert {"bleu_1", "bleu_4", "rouge_l", "cider_d", "protocol", "boxes"} <= set(written)
+    assert {"bleu_1", "bleu_4", "rouge_l", "cider_d", "protocol", "boxes", "unseen", "meteor_nltk"} <= set(written)
+    assert set(written["baselines"]) >= {"human", "most_frequent", "nearest"}
+    assert "Worst captions" in (tmp_path / "report.html").read_text()
     boxes = written["boxes"]["all"]
     assert boxes["n"] > 0 and 0 <= boxes["mass"] <= 1 and 0 < boxes["entropy"] <= 1
 
@@ -117,6 +121,6 @@ def test_a_wrong_command_is_one_line(root, tmp_path):
     command = [sys.executable, "-m", "training.prepare", "nonsense", "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
-    assert done.stderr.strip() == (
-        "error: a source is flickr8k:IMAGES:TOKEN_FILE:SPLIT_FOLDER or shapes. Received: nonsense"
-    )
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: a source is one of flickr8k:IMAGES:CAPTIONS[:SPLIT_FOLDER], ")
+    assert line.endswith("or shapes. Received: nonsense")
