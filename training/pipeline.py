@@ -18,7 +18,7 @@ BUCKETS = (7, 9, 11, 13, 15, 18, 25)
 MIRRORING, WORDS = 1, 2  # what a batch draws, each from a generator of its own
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class EncodedCaption:
     """Ids of one caption and, for those of its words that have any, their boxes: {time: [[l, t, r, b]]}."""
 

@@ -12,7 +12,7 @@ from captioner.errors import DatasetError
 SPLITS = ("train", "dev", "test")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Example:
     """One picture, the split it belongs to, and its captions as they were written."""
 
