@@ -14,13 +14,12 @@ from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
-import rich.progress
-import rich.text
 
 import captioner.image as image_io
 from captioner.config import EncoderConfig
 from captioner.encoder import Encoder
 from captioner.errors import DatasetError, ImageError
+from training.progress import counted
 from training.workdir import need_space, written
 
 SHARD = 512
@@ -116,19 +115,11 @@ def extract(
     return Features(shards)
 
 
-class _Speed(rich.progress.ProgressColumn):
-    def render(self, task: rich.progress.Task) -> rich.text.Text:
-        speed = task.finished_speed or task.speed
-        return rich.text.Text(f"{speed:.1f} pictures/s" if speed else "")
-
-
 def _write_shards(encoder, missing, batch_size, mirrored) -> None:
     side = encoder.config.image_size
     model = keras.Sequential([keras.Input((side, side, 3), dtype="uint8"), encoder])
     model.compile(jit_compile=False)
-    columns = [*rich.progress.Progress.get_default_columns(), rich.progress.MofNCompleteColumn(), _Speed()]
-    with rich.progress.Progress(*columns) as progress:
-        task = progress.add_task("features", total=sum(len(paths) for _, paths in missing))
+    with counted("features", sum(len(paths) for _, paths in missing), "pictures") as advance:
         batches = _read_ahead([paths for _, paths in missing], batch_size, encoder.config)
         for shard, paths in missing:
             parts = []
@@ -136,7 +127,7 @@ def _write_shards(encoder, missing, batch_size, mirrored) -> None:
                 squares, count = next(batches)
                 squares = squares[:, :, ::-1] if mirrored else squares
                 parts.append(np.asarray(model.predict_on_batch(squares)[:count]).astype(np.float16))
-                progress.advance(task, count)
+                advance(count)
             with written(shard) as partial, partial.open("wb") as file:
                 np.save(file, np.concatenate(parts))
 

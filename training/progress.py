@@ -1,13 +1,46 @@
-"""How far a stage is: a live line in a terminal, a line every half a minute in a log."""
+"""How far something is: a live line in a terminal, a line every half a minute in a log."""
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Callable, Iterator
 
 import rich
 import rich.progress
 
 LOG_SECONDS = 30
+
+
+@contextlib.contextmanager
+def counted(what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """Shows how many of `total` are done and how many a second; gives a function to call with how many more are.
+
+    Args:
+        what: is being done.
+        total: of them.
+        unit: what they are.
+    """
+    console, started, logged, done = rich.get_console(), time.monotonic(), time.monotonic(), 0
+    bar = rich.progress.Progress(
+        *rich.progress.Progress.get_default_columns(),
+        rich.progress.MofNCompleteColumn(),
+        rich.progress.TextColumn("{task.fields[speed]}"),
+        disable=not console.is_terminal,
+    )
+
+    def advance(count: int) -> None:
+        nonlocal done, logged
+        done += count
+        speed = f"{done / max(time.monotonic() - started, 1e-6):.1f} {unit}/s"
+        bar.update(task, completed=done, speed=speed)
+        if not console.is_terminal and (time.monotonic() - logged > LOG_SECONDS or done == total):
+            logged = time.monotonic()
+            print(f"{what} {done}/{total}  {speed}", flush=True)
+
+    with bar:
+        task = bar.add_task(what, total=total, speed="")
+        yield advance
 
 
 class Progress:

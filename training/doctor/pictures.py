@@ -10,11 +10,11 @@ import pathlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import rich.progress
 from PIL import Image
 
 from captioner.errors import ImageError
 from captioner.image import open_image
+from training.progress import counted
 
 SIDE = 16  # of the grid of brightness differences: 256 bits
 THUMBNAIL = 32
@@ -62,8 +62,15 @@ def look_at(path: pathlib.Path) -> Look:
 
 def look_at_all(paths: Sequence[pathlib.Path]) -> list[Look]:
     """`look_at` for many pictures, with progress."""
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(rich.progress.track(pool.map(look_at, paths), "pictures", total=len(paths)))
+    looks = []
+    with (
+        concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
+        counted("looking", len(paths), "pictures") as more,
+    ):
+        for look in pool.map(look_at, paths):
+            looks.append(look)
+            more(1)
+    return looks
 
 
 def near_duplicates(looks: Sequence[Look], splits: Sequence[str]) -> Iterator[tuple[int, int]]:
