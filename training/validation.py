@@ -14,8 +14,8 @@ from captioner.config import DecodingOptions
 from captioner.controls import Controls
 from captioner.errors import ModelError
 from captioner.graphs import Searcher
-from captioner.reading import open_image
 from captioner.model import CaptionModel
+from captioner.reading import open_image
 from captioner.vocabulary import Vocabulary, join_words
 from training.datasets import Example
 from training.metrics import evaluate_captions

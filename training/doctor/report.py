@@ -6,7 +6,7 @@ import pathlib
 import random
 from collections.abc import Sequence
 
-from captioner.image import open_image
+from captioner.reading import open_image
 from captioner.vocabulary import join_words, split_words
 from training import charts
 from training.augment import mirror_words
