@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Self
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from captioner.model import CaptionModel
 
 READERS = 2  # threads that read pictures ahead of the network
+KEPT = 8  # pictures whose encoding is kept
 
 
 class Captioner:
@@ -41,15 +43,16 @@ class Captioner:
         vocabulary: the words it knows.
         grid: rows and columns of its masks.
         metrics: what it reached, as written in its folder.
+        name: of its folder; empty for a network in memory.
     """
 
-    def __init__(self, runtime: Runtime):
-        self.runtime = runtime
+    def __init__(self, runtime: Runtime, name: str = ""):
+        self.runtime, self.name = runtime, name
         self.config: ModelConfig = runtime.config
         self.vocabulary: Vocabulary = runtime.vocabulary
         self.grid: tuple[int, int] = runtime.grid
         self.metrics: dict[str, Any] = runtime.metrics
-        self._encoded: tuple[np.ndarray | None, Any] = (None, None)
+        self._encodings: collections.OrderedDict[bytes, Any] = collections.OrderedDict()
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike) -> Self:
@@ -64,14 +67,14 @@ class Captioner:
         if kind == "onnx":
             from captioner.runtimes.onnx import OnnxRuntime
 
-            return cls(OnnxRuntime(folder))
+            return cls(OnnxRuntime(folder), folder.resolve().name)
         if kind == "saved_model":
             from captioner.runtimes.saved_model import SavedModelRuntime
 
-            return cls(SavedModelRuntime(folder))
+            return cls(SavedModelRuntime(folder), folder.resolve().name)
         from captioner.runtimes.keras_model import KerasRuntime
 
-        return cls(KerasRuntime.load(folder))
+        return cls(KerasRuntime.load(folder), folder.resolve().name)
 
     @classmethod
     def of(cls, model: CaptionModel, vocabulary: Vocabulary, metrics: dict[str, Any] | None = None) -> Self:
@@ -234,12 +237,15 @@ class Captioner:
         return network_square(picture, self.config.encoder.image_size, self.config.encoder.resize)
 
     def _encode(self, picture: Image.Image) -> Any:
-        """One picture for the runtime; the last one is kept, since a photo is often asked about more than once."""
+        """One picture for the runtime; the last few are kept, since a photo is often asked about more than once."""
         square = self._square(picture)
-        pixels, encoded = self._encoded
-        if pixels is None or not np.array_equal(pixels, square):
+        key = hashlib.sha256(square).digest()
+        encoded = self._encodings.pop(key, None)  # in one operation each, so that threads may share a captioner
+        if encoded is None:
             encoded = self.runtime.encode(square[None])
-            self._encoded = (square, encoded)
+        self._encodings[key] = encoded
+        while len(self._encodings) > KEPT:
+            self._encodings.popitem(last=False)
         return encoded
 
     def read(self, found, row: int, source: Source, size, count: int, texts: list[str] | None = None) -> list[Caption]:

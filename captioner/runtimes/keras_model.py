@@ -12,7 +12,7 @@ from captioner.controls import Controls, Structure
 from captioner.folder import read_common
 from captioner.quiet import load_keras
 from captioner.runtimes.base import Runtime
-from captioner.vocabulary import Vocabulary
+from captioner.vocabulary import END, PAD, Vocabulary
 
 load_keras()
 
@@ -94,9 +94,15 @@ class KerasRuntime(Runtime):
         return self._searchers[structure]({"annotations": encoded, **controls.inputs(len(self.vocabulary))})
 
     def score(self, encoded, ids, controls):
+        # A new length would be traced anew, which takes seconds: the end is made a word, and padding follows it.
+        count, longest = len(ids), self.config.decoder.max_words + 1
+        words = np.full((1, -(-(count + 1) // longest) * longest), PAD, np.int32)
+        words[0, : count + 1] = [*ids, END]
         banned = controls.banned(len(self.vocabulary))
-        words = np.array([ids], np.int32)
-        return self._scorer.predict_on_batch({"annotations": encoded, "words": words, "banned": banned})
+        found = self._scorer.predict_on_batch({"annotations": encoded, "words": words, "banned": banned})
+        total = found["word_log_probabilities"][..., : count + 1].sum(-1)
+        kept = {name: values[:, :, :count] for name, values in found.items() if values.ndim > 2}
+        return {**kept, "length": np.full((1, 1), count), "log_probability": total}
 
     def start(self, encoded):
         return self._starter.predict_on_batch(encoded)

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captioner import Caption, ConfigError, ImageError
+from captioner import Caption, ConfigError, DecodingOptions, ImageError, plain
+from captioner.captioner import KEPT
+from captioner.controls import Controls
+from captioner.image import open_image
 
 
 def test_a_caption_keeps_the_contract(tiny_captioner, photo):
@@ -126,14 +129,30 @@ def test_a_stream_grows_into_the_greedy_caption(tiny_captioner, photo):
         tiny_captioner.stream(photo, strategy="beam")
 
 
-def test_a_picture_asked_about_again_is_not_encoded_again(tiny_captioner, photo, monkeypatch):
+def test_pictures_asked_about_again_are_not_encoded_again(tiny_captioner, monkeypatch):
     encoded = []
     encode = tiny_captioner.runtime.encode
     monkeypatch.setattr(tiny_captioner.runtime, "encode", lambda squares: encoded.append(1) or encode(squares))
-    other = Image.effect_noise((50, 40), 90).convert("RGB")
-    first = tiny_captioner.score(other, "a dog runs")
-    assert tiny_captioner.score(other.copy(), "a dog runs").score == first.score
-    assert len(encoded) == 1
-    tiny_captioner.score(photo, "a dog runs")
-    assert tiny_captioner.score(other, "a dog runs").score == first.score
-    assert len(encoded) == 3
+    pictures = [Image.effect_noise((50, 40), 40 + i).convert("RGB") for i in range(KEPT + 1)]
+    first = [tiny_captioner.score(picture, "a dog runs").score for picture in pictures]
+    assert len(encoded) == KEPT + 1
+    assert [tiny_captioner.score(picture.copy(), "a dog runs").score for picture in pictures[1:]] == first[1:]
+    assert len(encoded) == KEPT + 1
+    assert tiny_captioner.score(pictures[0], "a dog runs").score == first[0]  # the oldest had to go
+    assert len(encoded) == KEPT + 2
+
+
+@pytest.mark.parametrize(
+    "text", ["dog", "a brown dog runs on", "a brown dog runs on grass a dog runs on a dog a brown dog"]
+)
+def test_a_score_is_that_of_one_step_after_the_other(tiny_captioner, photo, text):
+    scored = tiny_captioner.score(photo, text)
+    ids = tiny_captioner.vocabulary.encode(text.split())
+    encoded = tiny_captioner.runtime.encode(tiny_captioner._square(open_image(photo))[None])
+    memory, state = tiny_captioner.runtime.start(encoded)
+    controls = Controls.resolve(DecodingOptions(), tiny_captioner.vocabulary, 6)
+    steps = plain.score(tiny_captioner.runtime.step, memory, state, ids, controls)
+    assert scored.score == pytest.approx(steps.total / (len(ids) + 1), abs=1e-4)
+    for word, step in zip(scored.words, steps.records, strict=True):
+        np.testing.assert_allclose(word.mask.ravel(), step["weights"], atol=1e-4)
+        assert word.probability == pytest.approx(np.exp(step["word_log_probabilities"]), abs=1e-4)
