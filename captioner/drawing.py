@@ -1,4 +1,4 @@
-"""Draw masks over pictures: overlays, contact sheets, HTML for notebooks. Pillow only."""
+"""Draw masks over pictures: overlays, contact sheets, animations, HTML for notebooks. Pillow only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import re
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from captioner.caption import Caption
+from captioner.caption import Caption, Word
 from captioner.errors import ConfigError
 from captioner.image import map_to_picture
 
@@ -34,8 +34,10 @@ INFERNO = (
 THUMBNAIL = 256
 LABEL = 110
 SAVED_SIDE = 1024
+ANIMATION_SIDE = 480
+HOLD, FADE, FADE_STEPS = 800, 50, 4  # milliseconds that a word stands, and that each step on the way to it takes
 
-INK, GREY, PAPER = "#1a1a1e", "#6b6b76", "#ffffff"
+INK, GREY, PAPER, MARK = "#1a1a1e", "#6b6b76", "#ffffff", "#fbd5bd"
 MARGIN, GAP = 20, 14
 
 
@@ -92,6 +94,11 @@ def overlay(picture: Image.Image, heatmap: np.ndarray, peak: float, strength: fl
     return Image.composite(colours.convert("RGB"), picture.convert("RGB"), levels.point(table[:, 3].tolist()))
 
 
+def word_picture(caption: Caption, index: int, side: int = SAVED_SIDE) -> Image.Image:
+    """The photo with the overlay of word `index`, at most `side` pixels long, on the scale of the whole caption."""
+    return _overlay(caption, _small(caption, side), caption.words[index])
+
+
 def contact_sheet(caption: Caption, columns: int | None = None) -> Image.Image:
     """The photo and every word with its overlay on one sheet, the caption above and the colour scale below.
 
@@ -107,19 +114,76 @@ def contact_sheet(caption: Caption, columns: int | None = None) -> Image.Image:
     width, height = max(photo.width, LABEL), photo.height
     columns = max(1, min(columns or _columns(len(cells), width / height), len(cells)))
     inner = columns * (width + GAP) - GAP
-    title = _wrap(caption.sentence or "(no words)", _font(22), inner)
+    title = _wrap(caption.sentence or "(no words)", typeface(22), inner)
     top = MARGIN + 30 * len(title) + 8
     rows = math.ceil(len(cells) / columns)
     step = height + 48 + GAP
     sheet = Image.new("RGB", (inner + 2 * MARGIN, top + rows * step + 16 + MARGIN), PAPER)
     draw = ImageDraw.Draw(sheet)
     for line, text in enumerate(title):
-        draw.text((MARGIN, MARGIN + 30 * line), text, INK, _font(22))
+        draw.text((MARGIN, MARGIN + 30 * line), text, INK, typeface(22))
     for index, cell in enumerate(cells):
         row, column = divmod(index, columns)
         _draw_cell(sheet, draw, (MARGIN + column * (width + GAP), top + row * step), cell)
     _draw_scale(sheet, draw, (MARGIN, top + rows * step), inner, caption.peak)
     return sheet
+
+
+def animation(caption: Caption, side: int = ANIMATION_SIDE) -> list[tuple[Image.Image, int]]:
+    """The mask gliding over the photo from word to word, the caption below it with the word marked.
+
+    Args:
+        caption: what to draw; all its words share one scale.
+        side: of the photo, in pixels.
+
+    Returns:
+        (RGB picture, milliseconds) of each frame, made to be shown in a loop.
+    """
+    photo = _small(caption, side)
+    places, below = lay_words([word.text for word in caption.words], typeface(20), photo.width - 2 * GAP, 30)
+
+    def frame(picture: Image.Image, marked: int | None) -> Image.Image:
+        whole = Image.new("RGB", (photo.width, photo.height + below + 2 * GAP), PAPER)
+        whole.paste(picture)
+        draw = ImageDraw.Draw(whole)
+        for index, (word, (x, y)) in enumerate(zip(caption.words, places, strict=True)):
+            corner = (GAP + x, photo.height + GAP + y)
+            if index == marked:
+                right = corner[0] + typeface(20).getlength(word.text)
+                draw.rounded_rectangle((corner[0] - 4, corner[1] - 2, right + 4, corner[1] + 26), 6, MARK)
+            draw.text(corner, word.text, INK if index == marked or marked is None else GREY, typeface(20))
+        return whole
+
+    frames, before = [(frame(photo, None), HOLD)], photo
+    for index, word in enumerate(caption.words):
+        picture = _overlay(caption, photo, word)
+        for step in range(1, FADE_STEPS):
+            frames.append((frame(Image.blend(before, picture, step / FADE_STEPS), index), FADE))
+        frames.append((frame(picture, index), HOLD))
+        before = picture
+    return frames
+
+
+def lay_words(words: list[str], font: ImageFont.FreeTypeFont, width: int, line: int) -> tuple[list, int]:
+    """Places for words, as many in a line as fit.
+
+    Args:
+        words: what to lay.
+        font: their type.
+        width: of a line in pixels.
+        line: height of a line in pixels.
+
+    Returns:
+        (left, top) of each word, and the height of all lines.
+    """
+    places, x, y = [], 0.0, 0
+    for word in words:
+        length = font.getlength(word)
+        if x and x + length > width:
+            x, y = 0.0, y + line
+        places.append((round(x), y))
+        x += length + font.getlength("  ")
+    return places, y + line
 
 
 def html(caption: Caption) -> str:
@@ -172,13 +236,18 @@ def save_masks(caption: Caption, folder: str | os.PathLike, stem: str) -> list[p
 
 def _thumbnails(caption: Caption, side: int):
     """The photo, at most `side` pixels long, and a generator of (overlay, word)."""
+    photo = _small(caption, side)
+    return photo, ((_overlay(caption, photo, word), word) for word in caption.words)
+
+
+def _small(caption: Caption, side: int) -> Image.Image:
     photo = caption.image()
     photo.thumbnail((side, side))
-    overlays = (
-        (overlay(photo, map_to_picture(word.mask, photo.size, caption.resize), caption.peak), word)
-        for word in caption.words
-    )
-    return photo, overlays
+    return photo
+
+
+def _overlay(caption: Caption, photo: Image.Image, word: Word) -> Image.Image:
+    return overlay(photo, map_to_picture(word.mask, photo.size, caption.resize), caption.peak)
 
 
 def _columns(cells: int, ratio: float) -> int:
@@ -192,7 +261,8 @@ def _percent(probability: float) -> str:
 
 
 @functools.lru_cache(maxsize=8)
-def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+def typeface(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """The type that Pillow brings along, in pixels."""
     return ImageFont.load_default(size=size)
 
 
@@ -219,8 +289,10 @@ def _draw_cell(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int,
     picture, text, probability = cell
     left, top = corner
     sheet.paste(picture, corner)
-    draw.text((left, top + picture.height + 5), _shorten(text, _font(18), max(picture.width, LABEL)), INK, _font(18))
-    draw.text((left, top + picture.height + 28), probability, GREY, _font(13))
+    draw.text(
+        (left, top + picture.height + 5), _shorten(text, typeface(18), max(picture.width, LABEL)), INK, typeface(18)
+    )
+    draw.text((left, top + picture.height + 28), probability, GREY, typeface(13))
 
 
 def _draw_scale(
@@ -232,7 +304,9 @@ def _draw_scale(
     ramp = np.broadcast_to(np.linspace(0, 1, bar.width, dtype=np.float32), (bar.height, bar.width))
     sheet.paste(overlay(bar, ramp, 1.0), (left, top + 1))
     label = f"0 to {100 * peak:.0f} % of a word's attention in one cell"
-    draw.text((left + bar.width + 10, top - 1), _shorten(label, _font(13), width - bar.width - 10), GREY, _font(13))
+    draw.text(
+        (left + bar.width + 10, top - 1), _shorten(label, typeface(13), width - bar.width - 10), GREY, typeface(13)
+    )
 
 
 def _figure(picture: Image.Image, alt: str, text: str, probability: str) -> str:

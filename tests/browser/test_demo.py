@@ -2,168 +2,327 @@
 
 from __future__ import annotations
 
-import base64
+import csv
 import itertools
 import json
+import math
 import pathlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from captioner.image import map_to_picture
 
 ROOT = pathlib.Path(__file__).parents[2]
 WIDE, TALL = (700, 300), (260, 640)
 
-# How bright the colour of every pixel of the mask would be over black, in halves of a level, as base64.
-LEVELS = """canvas => {
-    const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    let levels = "";
-    for (let i = 0; i < data.length; i += 4) {
-        const light = 0.2126 * data[i] + 0.7152 * data[i + 1] + 0.0722 * data[i + 2];
-        levels += String.fromCharCode(Math.min(255, 2 * light * data[i + 3] / 255));
-    }
-    return { width, height, levels: btoa(levels) };
-}"""
+
+@pytest.fixture(scope="session")
+def client(server):
+    from gradio_client import Client
+
+    return Client(server, verbose=False, analytics_enabled=False)
 
 
-@pytest.fixture
-def picture(tmp_path):
-    def draw(size: tuple[int, int]) -> pathlib.Path:
-        image = Image.new("RGB", size, "#d8d8d8")
-        side = min(size) // 2
-        ImageDraw.Draw(image).ellipse((20, 20, 20 + side, 20 + side), fill="red")
-        ImageDraw.Draw(image).rectangle((size[0] - side, size[1] - side, size[0] - 20, size[1] - 20), fill="blue")
-        image.save(tmp_path / "shapes.png")
-        return tmp_path / "shapes.png"
+def ask(client, path: pathlib.Path, *arguments, **options):
+    from gradio_client import handle_file
 
-    return draw
-
-
-def upload(page, path: pathlib.Path) -> list[str]:
-    """Put a file into the upload field and wait for its caption; returns the words."""
-    page.set_input_files("#photo input[type=file]", path)
-    page.wait_for_selector(".viewer .word", timeout=30_000)
-    return page.locator(".viewer .word > .text").all_text_contents()
-
-
-def chosen(page, index: int) -> np.ndarray:
-    """Wait until word `index` (-1: none) is shown; returns the mask as drawn, (height, width)."""
-    page.wait_for_selector(f'.viewer .stage[data-settled="{index}"]')
-    drawn = page.locator(".viewer .mask").evaluate(LEVELS)
-    levels = np.frombuffer(base64.b64decode(drawn["levels"]), np.uint8)
-    return levels.reshape(drawn["height"], drawn["width"]).astype(np.int32)
-
-
-def walk(page, count: int) -> list[np.ndarray]:
-    """The mask of every word as drawn, walking through the caption with the keyboard."""
-    page.locator(".viewer .stage").focus()
-    page.keyboard.press("Home")
-    drawn = []
-    for index in range(count):
-        drawn.append(chosen(page, index))
-        page.keyboard.press("ArrowRight")
-    return drawn
-
-
-def masks_of(server: str, path: pathlib.Path) -> list[np.ndarray]:
-    """Masks of the same picture from the API, as the model gave them."""
-    from gradio_client import Client, handle_file
-
-    answer = Client(server, verbose=False, analytics_enabled=False).predict(handle_file(path), 5, api_name="/caption")
-    return [np.array(word["mask"], np.float32) for word in answer["words"]]
+    return client.predict(handle_file(path), *arguments, **options)
 
 
 @pytest.mark.parametrize("size", [WIDE, TALL], ids=["wide", "tall"])
-def test_every_mask_lies_where_the_model_looked(page, server, picture, size):
+def test_every_mask_is_drawn_where_the_model_looked(visitor, picture, client, size):
     path = picture(size)
-    words = upload(page, path)
-    masks = masks_of(server, path)
+    words = visitor.upload(path)
+    masks = [np.array(word["mask"], np.float32) for word in ask(client, path, api_name="/caption")["words"]]
     resize = json.loads((ROOT / "models/shapes/config.json").read_text())["encoder"]["resize"]
     assert len(words) == len(masks) > 1
-
-    photo, canvas = page.locator(".viewer .photo").bounding_box(), page.locator(".viewer .mask").bounding_box()
-    assert photo == canvas and photo["width"] / photo["height"] == pytest.approx(size[0] / size[1], rel=0.02)
-
-    drawn = walk(page, len(words))
-    for word, mask, levels in zip(words, masks, drawn, strict=True):
+    for word, mask, levels in zip(words, masks, visitor.walk(), strict=True):
         heat = map_to_picture(mask, size, resize)
         wanted = np.unravel_index(heat.argmax(), heat.shape) / np.array(heat.shape)
         brightest = np.argwhere(levels >= levels.max() - 1) / levels.shape
         cells_away = np.abs(brightest - wanted) * mask.shape
         assert cells_away.max(axis=1).min() <= 1, f"{word}: {cells_away}"
-    assert any(not np.array_equal(a, b) for a, b in itertools.pairwise(drawn))
 
 
-def test_hover_keys_and_play_walk_through_the_words(page, picture):
-    words = upload(page, picture(WIDE))
+def test_hover_keys_and_play_walk_through_the_words(visitor, picture):
+    page, words = visitor.page, visitor.upload(picture(WIDE))
     last = len(words) - 1
-    buttons = page.locator(".viewer .word")
+    buttons = page.locator("#viewer .word")
+    assert page.locator("#viewer .announcement").text_content() == f"{' '.join(words).capitalize()}."
+    assert visitor.mask().max() == 0
 
     buttons.nth(1).hover()
-    assert chosen(page, 1).max() > 0
-    assert page.locator(".viewer .chosen .text").text_content() == words[1]
-    assert page.locator(".viewer .alternative").count() == 5
+    visitor.settled(1)
+    assert visitor.mask().max() > 0
+    assert page.locator("#viewer .chosen .text").text_content() == words[1]
+    assert page.locator("#viewer .alternative").count() == 5
     assert "%" in buttons.nth(1).locator(".share").text_content()
 
-    page.locator(".viewer .stage").focus()
+    page.locator("#viewer .stage").focus()
     for key, index in [("ArrowRight", 2), ("ArrowLeft", 1), ("End", last), ("ArrowRight", last), ("Home", 0)]:
         page.keyboard.press(key)
-        chosen(page, index)
+        visitor.settled(index)
         assert buttons.nth(index).get_attribute("aria-pressed") == "true"
     page.keyboard.press("Escape")
-    assert chosen(page, -1).max() == 0
+    visitor.settled(-1)
+    assert visitor.mask().max() == 0
 
-    buttons.nth(last).click()
-    chosen(page, last)
-    page.click(".viewer .play")
+    visitor.choose(last)
+    page.click("#viewer .play")
     for index in (0, 1):
-        chosen(page, index)
-    page.click(".viewer .play")
-    assert page.locator(".viewer .play").text_content().strip() == "Play"
+        visitor.settled(index)
+    page.click("#viewer .play")
+    assert page.locator("#viewer .play").inner_text().strip() == "Play"
 
 
-def test_the_scale_switch_changes_only_weaker_words(page, picture):
-    words = upload(page, picture(WIDE))
-    shared = np.array([levels.max() for levels in walk(page, len(words))])
-    page.locator(".viewer .shared input").uncheck()
-    own = np.array([levels.max() for levels in walk(page, len(words))])
-    page.locator(".viewer .shared input").check()
+def test_words_are_written_one_after_the_other(visitor, picture):
+    visitor.page.evaluate("""() => {
+        window.seen = [];
+        const count = () => document.querySelectorAll("#viewer .word").length;
+        new MutationObserver(() => window.seen.at(-1) !== count() && window.seen.push(count()))
+            .observe(document.querySelector("#viewer .words"), { childList: true });
+    }""")
+    words = visitor.upload(picture(WIDE))
+    seen = visitor.page.evaluate("window.seen")
+    assert len([n for n in seen if 0 < n <= len(words)]) >= 3, seen
+
+
+def test_contrast_per_word_changes_only_weaker_words_and_cells_are_flat(visitor, picture):
+    page, _ = visitor.page, visitor.upload(picture(WIDE))
+    drawn = visitor.walk()
+    shared = np.array([levels.max() for levels in drawn])
+    page.locator("#viewer .contrast input").check()
+    own = np.array([levels.max() for levels in visitor.walk()])
+    page.locator("#viewer .contrast input").uncheck()
     assert own.min() == pytest.approx(shared.max(), abs=8) and np.all(own >= shared - 2)
     assert shared.min() < own.min() - 8, "the words of this caption all have the same peak, so it tells nothing"
+    assert any(not np.array_equal(a, b) for a, b in itertools.pairwise(drawn))
+
+    page.locator("#viewer .cells input").check()
+    visitor.choose(0)
+    assert len(np.unique(visitor.mask())) <= 64 < len(np.unique(drawn[0])) + 64
+    page.locator("#viewer .cells input").uncheck()
+    page.locator("#viewer .strength input").fill("0")
+    assert page.locator("#viewer .mask").evaluate("mask => getComputedStyle(mask).opacity") == "0"
+    page.locator("#viewer .strength input").fill("75")
 
 
-def test_an_example_is_captioned_when_picked(page):
-    page.locator("#examples button").first.click()
-    page.wait_for_selector(".viewer .word", timeout=30_000)
-    assert page.locator(".viewer .photo").evaluate("photo => photo.decode().then(() => photo.naturalWidth)") > 300
+def test_contact_sheet_and_matrix_show_all_words(visitor, picture):
+    page, words = visitor.page, visitor.upload(picture(WIDE))
+    page.get_by_role("button", name="Contact sheet").first.click()
+    assert page.locator("#viewer .thumbnail .text").all_text_contents() == words
+    page.locator("#viewer .thumbnail").nth(1).click()
+    visitor.settled(1)
+    page.get_by_role("button", name="Matrix").click()
+    assert page.locator("#viewer .matrix button.name").all_text_contents() == words
+    page.locator("#viewer .strip").nth(2).hover()
+    visitor.settled(2)
+    assert "%" in page.locator("#viewer .matrix .foot .name").text_content()
+    page.get_by_role("button", name="Photo", exact=True).click()
 
 
-def test_a_wrong_file_is_refused_in_words_and_leaves_no_old_caption(page, picture, tmp_path):
-    upload(page, picture(WIDE))
+def test_a_region_ranks_the_words_that_looked_there(visitor, picture, client):
+    path = picture(WIDE)
+    page, words = visitor.page, visitor.upload(path)
+    masks = [np.array(word["mask"]) for word in ask(client, path, api_name="/caption")["words"]]
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    visitor.drag((0.5, 0.002), (-0.1, 1.1))  # beyond the edge counts as the edge
+    wanted = [mask[:, : mask.shape[1] // 2].sum() for mask in masks]
+    order = sorted(range(len(words)), key=lambda index: -wanted[index])
+    shown = page.locator("#viewer .looker .share").all_text_contents()
+    for index, text in zip(order, shown, strict=True):
+        percent = 0.0 if text.startswith("<") else float(text.removesuffix(" %"))
+        assert percent == pytest.approx(100 * wanted[index], abs=1.6)
+    assert page.locator("#viewer .looker .text").first.text_content() == words[order[0]]
+
+    page.keyboard.press("Escape")
+    assert page.locator("#viewer .region").is_hidden()
+    page.locator("#viewer .look-back").click()
+    before = page.locator("#viewer .region").bounding_box()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowDown")
+    after = page.locator("#viewer .region").bounding_box()
+    assert after["x"] < before["x"] and after["height"] == pytest.approx(2 * before["height"], rel=0.05)
+    page.locator("#viewer .look-back").click()
+    assert requests == []
+
+
+def test_another_word_rewrites_the_rest(visitor, picture):
+    page, words = visitor.page, visitor.upload(picture(WIDE))
+    visitor.choose(1)
+    texts = page.locator("#viewer .alternative .text").all_text_contents()
+    place = next(i for i, text in enumerate(texts) if text not in (words[1], "end here"))
+    page.locator("#viewer .alternative").nth(place).click()
+    page.locator("#viewer .word > .text").nth(1).filter(has_text=texts[place]).wait_for(timeout=30_000)
+    rewritten = visitor.captioned()
+    assert rewritten[:2] == [words[0], texts[place]]
+    visitor.settled(1)
+    assert visitor.mask().max() > 0
+
+
+def test_captions_stand_side_by_side(visitor, picture):
+    page, words = visitor.page, visitor.upload(picture(WIDE))
+    texts = [" ".join(text.split()) for text in page.locator("#viewer .one .text").all_text_contents()]
+    assert len(set(texts)) == len(texts) == 5 and texts[0] == " ".join(words)
+    page.locator("#viewer .one").nth(2).click()
+    assert " ".join(visitor.captioned()) == texts[2]
+    assert page.locator("#viewer .one").nth(2).get_attribute("aria-pressed") == "true"
+
+
+def test_a_mask_is_checked_by_blanking_out(visitor, picture):
+    page, words = visitor.page, visitor.upload(picture(WIDE))
+    visitor.choose(len(words) - 1)
+    page.click("#viewer .check")
+    page.wait_for_selector("#viewer .verdict", timeout=30_000)
+    shares = page.locator("#viewer .tried > .share").all_text_contents()
+    attention = page.locator("#viewer .tried .small").all_text_contents()
+    assert len(shares) == 3 and all("%" in share for share in shares)
+    assert int(attention[0].split()[0]) > 40 and attention[1].startswith(("< 1", "0", "1", "2"))
+    for i in (1, 2):
+        assert (
+            page.locator("#viewer .tried img").nth(i).evaluate("image => image.decode().then(() => image.naturalWidth)")
+        )
+
+
+def test_files_to_take_away(visitor, picture):
+    page, words = visitor.page, visitor.upload(picture(WIDE))
+    assert page.locator(".files [data-kind=word]").is_disabled()
+    visitor.choose(1)
+    for kind, opens in [("word", "PNG"), ("share", "PNG"), ("webp", "WEBP"), ("json", None)]:
+        with page.expect_download(timeout=30_000) as download:
+            page.click(f"#viewer .files [data-kind={kind}]")
+        path = download.value.path()
+        if opens:
+            with Image.open(path) as image:
+                assert image.format == opens and min(image.size) > 100
+                assert kind != "webp" or image.n_frames > len(words)
+        else:
+            assert [word["text"] for word in json.loads(path.read_text())["words"]] == words
+
+
+def test_an_example_is_captioned_when_picked(visitor):
+    visitor.page.get_by_role("button", name="Example: dog").first.click()
+    visitor.captioned()
+    assert (
+        visitor.page.locator("#viewer .photo").evaluate("photo => photo.decode().then(() => photo.naturalWidth)") > 300
+    )
+
+
+def test_a_wrong_file_is_refused_in_words_and_leaves_no_old_caption(visitor, picture, tmp_path):
+    page = visitor.page
+    visitor.upload(picture(WIDE))
     wrong = tmp_path / "no <b>picture.png"
     wrong.write_text("hello")
     page.set_input_files("#photo input[type=file]", wrong)
     message = page.locator(".toast-body").inner_text(timeout=10_000)
     assert "no <b>picture.png" in message and "not a picture" in message and str(tmp_path) not in message
-    page.wait_for_selector('.viewer[data-state="empty"]')
+    page.wait_for_selector('#viewer .viewer[data-state="empty"]')
 
 
 def test_a_path_that_was_not_uploaded_is_refused(page, server):
-    answer = page.request.post(
-        f"{server}/gradio_api/call/caption", data={"data": [{"path": str(ROOT / "demo/examples/dog.jpg")}, 5]}
-    )
-    result = page.request.get(f"{server}/gradio_api/call/caption/{answer.json()['event_id']}").text()
-    assert "event: error" in result and "not uploaded" in result
+    path = str(ROOT / "demo/examples/dog.jpg")
+    for endpoint, data in [
+        ("caption", [{"path": path}, 5]),
+        ("captions", [[{"path": path}]]),
+        ("score", [{"path": path}, "a"]),
+    ]:
+        answer = page.request.post(f"{server}/gradio_api/call/{endpoint}", data={"data": data})
+        result = page.request.get(f"{server}/gradio_api/call/{endpoint}/{answer.json()['event_id']}").text()
+        assert "event: error" in result and "not uploaded" in result, result
 
 
-def test_the_page_fits_phone_and_desk_in_light_and_dark(page, picture):
-    upload(page, picture(WIDE))
-    page.locator(".viewer .word").nth(1).click()
-    for scheme, width in [("light", 1280), ("dark", 1280), ("dark", 360), ("light", 360)]:
+def test_many_photos_give_a_table_to_take_away(visitor, picture, client, tmp_path):
+    page, good, bad = visitor.page, picture(WIDE), tmp_path / "bad.png"
+    bad.write_text("hello")
+    tall = tmp_path / "tall.png"
+    Image.open(good).rotate(90, expand=True).save(tall)
+    page.get_by_role("tab", name="Many photos").click()
+    page.set_input_files("#photos input[type=file]", [good, bad, tall])
+    page.get_by_text("tall.png").first.wait_for()
+    page.click("#caption-all")
+    page.wait_for_selector('.batch[data-state="done"]', timeout=60_000)
+    wanted = [ask(client, path, api_name="/caption")["text"] for path in (good, tall)]
+    texts = page.locator(".batch td .text").all_text_contents()
+    assert [texts[0], texts[2]] == wanted and "not a picture" in texts[1]
+    assert page.locator(".batch .count").text_content() == "3 photos, 1 could not be read"
+
+    rows = {}
+    for kind in ("csv", "json"):
+        page.locator(f"#{kind}:not([disabled])").wait_for()
+        with page.expect_download() as download:
+            page.click(f"#{kind}")
+        rows[kind] = download.value.path().read_text(encoding="utf-8-sig")
+    found = list(csv.DictReader(rows["csv"].splitlines()))
+    assert [row["caption"] for row in found] == [wanted[0], "", wanted[1]]
+    assert [row["image"] for row in found] == ["shapes.png", "bad.png", "tall.png"]
+    assert float(found[0]["confidence"]) == pytest.approx(math.exp(float(found[0]["score"])), abs=1e-3)
+    found = json.loads(rows["json"])
+    assert [row.get("text") for row in found] == [wanted[0], None, wanted[1]] and "not a picture" in found[1]["error"]
+
+
+def test_the_page_fits_phone_and_desk_in_light_and_dark(visitor, picture):
+    page, words = visitor.page, visitor.upload(picture(TALL))
+    visitor.choose(1)
+    for scheme, width in [("light", 1920), ("dark", 1280), ("dark", 360), ("light", 360)]:
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 800})
-        chosen(page, 1)
+        visitor.settled(1)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.locator(".viewer .stage").bounding_box()["width"] > 0.5 * min(width, 800)
+        box = page.locator("#viewer .stage").bounding_box()
+        assert box["width"] / box["height"] == pytest.approx(TALL[0] / TALL[1], rel=0.02)
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width and box["height"] > 250
+        for index in range(len(words)):
+            word = page.locator("#viewer .word").nth(index).bounding_box()
+            assert word["x"] >= 0 and word["x"] + word["width"] <= width
+
+
+@pytest.fixture
+def faults(page):
+    """A function that lists the faults of the page as it is now."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    def find(state: str) -> list[str]:
+        violations = Axe().run(page).response["violations"]
+        return [
+            f"{state}: {fault['impact']} {fault['id']}: {node['html'][:120]}"
+            for fault in violations
+            if fault["impact"] in ("serious", "critical")
+            for node in fault["nodes"]
+        ]
+
+    return find
+
+
+def test_axe_finds_no_serious_fault(visitor, picture, faults):
+    page, found = visitor.page, faults("empty")
+    visitor.upload(picture((700, 300)))
+    visitor.choose(1)
+    found += faults("a word")
+    page.click("#viewer .check")
+    page.wait_for_selector("#viewer .verdict", timeout=30_000)
+    page.emulate_media(color_scheme="dark")
+    found += faults("checked, dark")
+    page.click("#viewer .views [data-view=sheet]")
+    found += faults("contact sheet, dark")
+    page.emulate_media(color_scheme="light")
+    page.click("#viewer .views [data-view=matrix]")
+    page.click("#viewer .look-back")
+    found += faults("matrix and region")
+    page.click("#viewer .look-back")
+    page.click("#viewer .views [data-view=words]")
+    page.click("#settings button")
+    found += faults("settings")
+    page.click("#settings button")
+    for tab in ("Two models", "Many photos"):
+        page.get_by_role("tab", name=tab).click()
+        found += faults(tab)
+    assert found == [], "\n".join(["", *found])
+
+
+def test_a_planted_fault_is_found(page, faults):
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<button id=nameless></button>')")
+    assert any("button-name" in fault for fault in faults("planted"))
+    page.evaluate("document.getElementById('nameless').remove()")

@@ -1,0 +1,119 @@
+"""Many photos at once: a table that grows, and the same as CSV and JSON.
+
+The table is a `gr.HTML` like the viewer: frame.html, look.css and main.js, and its value is what `table_of` returns.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from captioner import Caption, Captioner, CaptionerError, ConfigError
+from captioner.image import open_image
+from demo.uploads import explain, uploaded
+from demo.viewer import cache_photo
+
+MAX_FILES = 200
+BATCH_SIZE = 4  # the table grows by so many rows at a time
+THUMBNAIL = 192
+HERE = pathlib.Path(__file__).parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """What became of one file.
+
+    Attributes:
+        file: the name its owner gave it.
+        caption: None where it could not be read.
+        error: why it could not be read.
+    """
+
+    file: str
+    caption: Caption | None = None
+    error: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, without words and masks."""
+        return {
+            "file": self.file,
+            "caption": self.caption and self.caption.text,
+            "confidence": self.caption and math.exp(self.caption.score),
+            "error": self.error,
+        }
+
+
+def caption_files(captioner: Captioner, files: list[dict[str, Any]], **options) -> Iterator[Row]:
+    """Caption uploads in their order; one that cannot be read is a row with its error.
+
+    Args:
+        captioner: the model.
+        files: what the browser sent, not preprocessed.
+        **options: fields of `DecodingOptions` but count.
+
+    Raises:
+        ConfigError: there are no files or too many, or an option is out of range.
+        gradio.Error: one of them was not uploaded.
+    """
+    if not 0 < len(files or []) <= MAX_FILES:
+        raise ConfigError(f"choose 1 to {MAX_FILES} photos. Received: {len(files or [])}")
+    answers = captioner.captions([uploaded(file) for file in files], batch_size=BATCH_SIZE, **options)
+    for file, answer in zip(files, answers, strict=True):
+        name = file.get("orig_name") or pathlib.Path(file["path"]).name
+        if isinstance(answer, CaptionerError):
+            yield Row(name, error=explain(answer, {**file, "orig_name": name}).removeprefix(f"{name}: "))
+        else:
+            yield Row(name, answer)
+
+
+def table(**options: Any) -> gr.HTML:
+    """The component; its value is what `table_of` returns, or None for an empty one.
+
+    Args:
+        **options: further arguments of `gr.HTML`, such as `elem_id`.
+    """
+    read = lambda name: (HERE / name).read_text(encoding="utf-8")
+    return gr.HTML(
+        html_template=read("frame.html"),
+        css_template=read("look.css"),
+        js_on_load=read("main.js"),
+        apply_default_css=False,
+        **options,
+    )
+
+
+def describe_row(row: Row) -> dict[str, Any]:
+    """What the table shows of a row."""
+    photo = cache_photo(open_image(row.caption.source), THUMBNAIL).model_dump() if row.caption else None
+    return {**row.to_dict(), "photo": photo}
+
+
+def table_of(rows: list[dict[str, Any]], total: int) -> dict[str, Any]:
+    """The rows so far, as `describe_row` made them, of so many."""
+    return {"rows": rows, "total": total}
+
+
+def to_csv(rows: list[Row]) -> bytes:
+    """image, caption, score, confidence, error; with the mark by which spreadsheets know UTF-8."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(["image", "caption", "score", "confidence", "error"])
+    for row in rows:
+        score = row.caption.score if row.caption else None
+        numbers = ["", ""] if score is None else [f"{score:.4f}", f"{math.exp(score):.4f}"]
+        writer.writerow([row.file, row.caption.text if row.caption else "", *numbers, row.error or ""])
+    return text.getvalue().encode("utf-8-sig")
+
+
+def to_json(rows: list[Row]) -> bytes:
+    """A list of {"image", …} as `python -m captioner --format json` writes it; {"image", "error"} for the others."""
+    found = [{"image": row.file, **(row.caption.to_dict() if row.caption else {"error": row.error})} for row in rows]
+    return json.dumps(found, indent=1, ensure_ascii=False).encode()

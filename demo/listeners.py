@@ -1,0 +1,221 @@
+"""What happens when somebody asks the page something; each answer is a message to the viewer.
+
+Kinds of messages: "caption", captions of a photo, growing while `writing`; "leaning", how much the words of a caption
+lean on the photo; "check", what the mask of a word is worth; "file", something to keep; "failed", nothing came of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import pydantic
+from PIL import Image
+
+from captioner import Caption, Captioner, CaptionerError, DecodingOptions
+from captioner.config import Config
+from captioner.image import Source, open_image
+from demo import evidence
+from demo.batch import Row, caption_files, describe_row, table_of, to_csv, to_json
+from demo.models import Models
+from demo.takeaway import make_file
+from demo.uploads import readable, uploaded
+from demo.viewer import cache_file, cache_photo, describe_picture, message
+
+SIDE_BY_SIDE = 5
+CHECK_SIDE = 480
+OF_BEAMS = ("beam_width", "groups", "diversity", "length_penalty")
+
+Message = dict[str, Any]
+
+
+class Question(Config):
+    """What the viewer asks about a caption that it shows.
+
+    Attributes:
+        photo: path and name of the upload, as they came with the caption.
+        model, options: what wrote the caption.
+        text: the caption, or its beginning.
+        index: of the word that is meant; -1 for none.
+        word: what is to stand there instead; "<end>" for an end.
+        kind: of a file.
+    """
+
+    photo: dict[str, str | None]
+    model: str = ""
+    options: dict[str, Any] = pydantic.Field(default_factory=dict)
+    text: str = pydantic.Field("", max_length=2000)
+    index: int = pydantic.Field(0, ge=-1)
+    word: str = pydantic.Field("", max_length=100)
+    kind: str = ""
+
+
+class Listeners:
+    """The functions behind the page.
+
+    Args:
+        models: what the page offers.
+    """
+
+    def __init__(self, models: Models):
+        self.models = models
+
+    def caption(self, photo: dict[str, Any] | None, model: str, options: dict[str, Any]) -> Iterator[Message]:
+        """Caption a photo: the photo, then its words as they are written, then what the search found.
+
+        Args:
+            photo: what the browser sent for a `gr.Image`, not preprocessed.
+            model: name of the model.
+            options: fields of `DecodingOptions`.
+        """
+        path = uploaded(photo)
+        question = {"photo": {"path": path, "orig_name": photo.get("orig_name")}, "model": model, "options": options}
+        with errors_for_people(photo):
+            picture = open_image(path)
+            shown = cache_photo(picture)
+
+            def say(captions: list[Caption], writing: bool) -> Message:
+                return message("caption", question=question, writing=writing, **describe_picture(captions, shown))
+
+            growing = Caption((), 0.0, picture, picture.size)
+            yield say([growing], True)
+            captioner = self.models[model]
+            options = seeded(options)
+            for growing in captioner.stream(picture, **for_stream(options)):
+                yield say([growing], True)
+            captions = settle(captioner, picture, options, growing)
+            yield say(captions, False)
+            yield self._leaning(captioner, captions[0])
+
+    def rewrite(self, event: gr.EventData) -> Iterator[Message]:
+        """Put another word into a caption and write the rest of it anew."""
+        with asked(event) as question:
+            captioner, picture = self.models[question.model], open_image(uploaded(question.photo))
+            before = question.text.split()[: question.index]
+            if question.word == "<end>":
+                captions = [captioner.score(picture, " ".join(before))]
+            else:
+                options = question.options | {"prefix": " ".join([*before, question.word])}
+                captions = search(captioner, picture, options)
+            known = question.model_dump(include={"photo", "model", "options"})
+            content = describe_picture(captions, cache_photo(picture))
+            yield message("caption", question=known, writing=False, rewritten=question.index, **content)
+            yield self._leaning(captioner, captions[0])
+
+    def lean(self, event: gr.EventData) -> Message:
+        """How much the words of a caption lean on the photo."""
+        with asked(event) as question:
+            captioner = self.models[question.model]
+            return self._leaning(captioner, captioner.score(uploaded(question.photo), question.text))
+
+    def check(self, event: gr.EventData) -> Message:
+        """Blank out where a word looked, and an equal place elsewhere."""
+        with asked(event) as question:
+            captioner = self.models[question.model]
+            check = evidence.check_mask(captioner, uploaded(question.photo), question.text, question.index)
+            return message(
+                "check",
+                text=question.text,
+                index=question.index,
+                probability=check.probability,
+                attended=_describe_blanked(check.attended),
+                elsewhere=_describe_blanked(check.elsewhere),
+            )
+
+    def keep(self, event: gr.EventData) -> Message:
+        """Make a file of a caption."""
+        with asked(event) as question:
+            captioner = self.models[question.model]
+            caption = captioner.score(uploaded(question.photo), question.text)
+            data, name, mime_type = make_file(caption, question.kind, question.index)
+            return message("file", file=cache_file(data, name, mime_type).model_dump())
+
+    def batch(self, photos: list[dict[str, Any]] | None, model: str) -> Iterator[tuple]:
+        """Caption several photos: the table as it grows, in the end CSV and JSON."""
+        rows: list[Row] = []
+        shown: list[Message] = []
+        with errors_for_people(None):
+            total = len(photos or [])
+            for row in caption_files(self.models[model], photos):
+                rows.append(row)
+                shown.append(describe_row(row))
+                yield table_of(shown, total), gr.skip(), gr.skip()
+        as_csv = cache_file(to_csv(rows), "captions.csv", "text/csv")
+        as_json = cache_file(to_json(rows), "captions.json", "application/json")
+        yield (
+            table_of(shown, total),
+            gr.DownloadButton(value=as_csv.path, interactive=True),
+            gr.DownloadButton(value=as_json.path, interactive=True),
+        )
+
+    @staticmethod
+    def _leaning(captioner: Captioner, caption: Caption) -> Message:
+        return message("leaning", text=caption.text, leaning=evidence.leaning(captioner, caption))
+
+
+@contextlib.contextmanager
+def errors_for_people(photo: dict[str, Any] | None) -> Iterator[None]:
+    """Errors of the library as those that the page shows; the photo, where there is one, as its owner named it."""
+    try:
+        yield
+    except CaptionerError as error:
+        raise told(error, photo) from None
+
+
+@contextlib.contextmanager
+def asked(event: gr.EventData) -> Iterator[Question]:
+    """What the viewer asks."""
+    photo = None
+    try:
+        question = Question.parse(event._data)
+        photo = question.photo
+        yield question
+    except CaptionerError as error:
+        raise told(error, photo) from None
+
+
+def told(error: CaptionerError, photo: dict[str, Any] | None) -> gr.Error:
+    """An error of the library as the page shows it."""
+    if photo and photo.get("path"):
+        return readable(error, photo)
+    return gr.Error(html.escape(str(error), quote=False), print_exception=False)
+
+
+def seeded(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of which a stream and a search make the same samples."""
+    return {"seed": random.randrange(2**31), **options} if options.get("strategy") == "sample" else options
+
+
+def for_stream(options: dict[str, Any]) -> dict[str, Any]:
+    """The options for writing word by word: greedy where a beam follows."""
+    if options.get("strategy") == "sample":
+        return options
+    return {name: value for name, value in options.items() if name not in OF_BEAMS} | {"strategy": "greedy"}
+
+
+def search(captioner: Captioner, photo: Source, options: dict[str, Any]) -> list[Caption]:
+    """The best captions that a search finds, as many as can be shown side by side."""
+    chosen = DecodingOptions.parse(options)
+    count = SIDE_BY_SIDE if chosen.strategy == "sample" else min(SIDE_BY_SIDE, chosen.width)
+    return captioner.caption(photo, **{**options, "count": count})
+
+
+def settle(captioner: Captioner, picture: Image.Image, options: dict[str, Any], streamed: Caption) -> list[Caption]:
+    """What takes the place of a caption that was read along: what the beam found, or the samples, itself the first."""
+    strategy = options.get("strategy", "beam")
+    if strategy == "greedy":
+        return [streamed]
+    captions = search(captioner, picture, options)
+    return sorted(captions, key=lambda caption: strategy == "sample" and caption.text != streamed.text)
+
+
+def _describe_blanked(blanked: evidence.Blanked) -> dict[str, Any]:
+    return {
+        "photo": cache_photo(blanked.picture, CHECK_SIDE).model_dump(),
+        "attention": blanked.attention,
+        "probability": blanked.probability,
+    }

@@ -1,0 +1,46 @@
+"""The models that the page offers."""
+
+from __future__ import annotations
+
+import pathlib
+import threading
+
+from captioner import Captioner, ModelError
+from captioner.folder import MODELS
+
+
+class Models:
+    """A model that is ready, and every folder of models/, each read when it is first asked for.
+
+    Args:
+        captioner: the model that the page starts with.
+        folder: where the others lie, one folder each.
+
+    Attributes:
+        default: name of the model that the page starts with.
+        names: of all models, the default first.
+    """
+
+    def __init__(self, captioner: Captioner, folder: pathlib.Path = MODELS):
+        self.default = captioner.name or "model"
+        self._folder, self._ready, self._reading = folder, {self.default: captioner}, threading.Lock()
+        found = sorted(path.parent.name for path in folder.glob("*/manifest.json"))
+        self.names = [self.default, *(name for name in found if name != self.default)]
+
+    def is_ready(self, name: str) -> bool:
+        """Whether a model has been read."""
+        return (name or self.default) in self._ready
+
+    def __getitem__(self, name: str) -> Captioner:
+        """The model of a name; the default for an empty one.
+
+        Raises:
+            ModelError: there is no such model, or its folder is damaged.
+        """
+        name = name or self.default
+        if name not in self.names:
+            raise ModelError(f"there is no model '{name}' here; choose one of {', '.join(self.names)}")
+        with self._reading:
+            if name not in self._ready:
+                self._ready[name] = Captioner.from_pretrained(self._folder / name)
+            return self._ready[name]

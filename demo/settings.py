@@ -1,0 +1,55 @@
+"""The settings of the page, and the decoding options that they stand for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+STRATEGIES = {
+    "Beam search": "beam",
+    "Diverse beams": "diverse",
+    "Greedy": "greedy",
+    "Sampling": "sample",
+}
+# Which strategies a setting belongs to; it is hidden for the others.
+BEAMS, SAMPLES = ("beam", "diverse"), ("sample",)
+
+
+def decoding_options(strategy: str, beam_width: float, max_words: float, temperature: float) -> dict[str, Any]:
+    """Fields of `DecodingOptions`, without those that do not belong to the strategy."""
+    options: dict[str, Any] = {"strategy": strategy, "max_words": int(max_words)}
+    if strategy in BEAMS:
+        options["beam_width"] = int(beam_width)
+    if strategy in SAMPLES:
+        options["temperature"] = float(temperature)
+    return options
+
+
+def settings(longest: int) -> list[gr.components.Component]:
+    """The controls, in the order in which `decoding_options` takes their values.
+
+    Args:
+        longest: longest caption of the model that the page starts with, in words.
+    """
+    strategy = gr.Radio(
+        list(STRATEGIES.items()), value="beam", label="How words are chosen", elem_id="strategy", elem_classes="plain"
+    )
+    hint = "Captions kept in mind while searching for the best"
+    beam_width = gr.Slider(1, 10, value=5, step=1, label="Beam width", info=hint, elem_id="beam-width", buttons=[])
+    hint = "Below 1 the likely words get likelier, above 1 the unlikely ones"
+    temperature = gr.Slider(
+        0.1, 2, value=1, step=0.1, label="Temperature", info=hint, elem_id="temperature", visible=False, buttons=[]
+    )
+    max_words = gr.Slider(
+        1, longest, value=longest, step=1, label="Longest caption, in words", elem_id="max-words", buttons=[]
+    )
+    strategy.change(
+        lambda chosen: (gr.update(visible=chosen in BEAMS), gr.update(visible=chosen in SAMPLES)),
+        inputs=strategy,
+        outputs=[beam_width, temperature],
+        api_visibility="private",
+        queue=False,
+        show_progress="hidden",
+    )
+    return [strategy, beam_width, max_words, temperature]
