@@ -182,7 +182,7 @@ def lay_words(words: list[str], font: ImageFont.FreeTypeFont, width: int, line: 
         if x and x + length > width:
             x, y = 0.0, y + line
         places.append((round(x), y))
-        x += length + font.getlength("  ")
+        x += length + 1.4 * font.getlength(" ")
     return places, y + line
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pathlib
+import threading
 from typing import Any
 
 import gradio as gr
 
 from captioner import Captioner
 from demo.api import add_endpoints
-from demo.listeners import Listeners
+from demo.listeners import Listeners, warm_up
 from demo.models import Models
 from demo.tabs import batch_tab, compare_tab, photo_tab
 
@@ -71,4 +72,5 @@ def build_app(captioner: Captioner) -> gr.Blocks:
                 batch_tab(models, listeners)
         add_endpoints(models)
     app.queue(max_size=32)
+    threading.Thread(target=models.prepare, args=(warm_up,), daemon=True).start()
     return app

@@ -185,6 +185,13 @@ def told(error: CaptionerError, photo: dict[str, Any] | None) -> gr.Error:
     return gr.Error(html.escape(str(error), quote=False), print_exception=False)
 
 
+def warm_up(captioner: Captioner) -> None:
+    """Ask once what the page asks of every photo: the first question compiles its graphs, which takes seconds."""
+    *_, streamed = captioner.stream(evidence.BLANK, **for_stream({}))
+    best = settle(captioner, evidence.BLANK, {}, streamed)[0]
+    evidence.leaning(captioner, best)
+
+
 def seeded(options: dict[str, Any]) -> dict[str, Any]:
     """Options of which a stream and a search make the same samples."""
     return {"seed": random.randrange(2**31), **options} if options.get("strategy") == "sample" else options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import threading
+from collections.abc import Callable
 
 from captioner import Captioner, ModelError
 from captioner.folder import MODELS
@@ -26,6 +27,11 @@ class Models:
         self._folder, self._ready, self._reading = folder, {self.default: captioner}, threading.Lock()
         found = sorted(path.parent.name for path in folder.glob("*/manifest.json"))
         self.names = [self.default, *(name for name in found if name != self.default)]
+
+    def prepare(self, warm_up: Callable[[Captioner], None]) -> None:
+        """Compile what the first visitor would wait for; who asks for a model meanwhile waits until it is done."""
+        with self._reading:
+            warm_up(self._ready[self.default])
 
     def is_ready(self, name: str) -> bool:
         """Whether a model has been read."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from captioner import Caption, ConfigError
 from captioner.drawing import animation, contact_sheet, lay_words, typeface, word_picture
@@ -49,8 +49,8 @@ def share_picture(caption: Caption, index: int) -> Image.Image:
     """A card of 1200 x 630 pixels: the photo with the mask of one word, and the caption with that word marked."""
     card = Image.new("RGB", CARD, NIGHT)
     draw = ImageDraw.Draw(card)
-    photo = word_picture(caption, index, WORD_SIDE)
-    photo.thumbnail((720, CARD[1] - 2 * CARD_MARGIN), Image.Resampling.LANCZOS)
+    room = (720, CARD[1] - 2 * CARD_MARGIN)
+    photo = ImageOps.contain(word_picture(caption, index, WORD_SIDE), room, Image.Resampling.LANCZOS)
     corner = (CARD_MARGIN, (CARD[1] - photo.height) // 2)
     corners = Image.new("L", photo.size)
     ImageDraw.Draw(corners).rounded_rectangle((0, 0, photo.width - 1, photo.height - 1), 18, 255)

@@ -5,11 +5,13 @@ The demo's page is photographed in Chromium through Playwright (requirements-dev
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pathlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
@@ -38,31 +40,72 @@ def draw_sheets() -> None:
     save(contact_sheet(Captioner.from_pretrained("shapes").caption(draw_scene(scene, 256))), "shapes.jpg")
 
 
-def photograph_demo() -> None:
-    """The page with a caption and the mask of one of its words."""
+@contextlib.contextmanager
+def demo_page() -> Iterator:
+    """The page of the demo in Chromium, with a caption on it."""
     from playwright.sync_api import sync_playwright
 
-    server = subprocess.Popen(
-        [sys.executable, "-m", "demo", "--port", str(PORT)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-m", "demo", "--port", str(PORT)]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         server.stdout.readline()  # it says when it is ready
         with sync_playwright() as playwright:
             chromium = shutil.which("chromium") or shutil.which("google-chrome")
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 1280, "height": 960}, device_scale_factor=1)
+            page = browser.new_page(viewport={"width": 1280, "height": 1080}, device_scale_factor=1)
             page.goto(f"http://127.0.0.1:{PORT}")
-            page.locator("#photo input[type=file]").set_input_files(EXAMPLES / "skier.jpg")
-            words = page.locator("#viewer .word")
-            words.nth(5).wait_for(timeout=120_000)
-            words.nth(5).click()
-            page.wait_for_timeout(1500)
-            shot = page.screenshot()
+            page.locator("#photo input[type=file]").set_input_files(EXAMPLES / "surfer.jpg")
+            page.locator('#viewer .viewer[data-busy=""].leaning-known .word').first.wait_for(timeout=120_000)
+            yield page
             browser.close()
     finally:
         server.terminate()
         server.wait()
-    save(Image.open(io.BytesIO(shot)), "demo.jpg")
+
+
+def photograph_demo() -> None:
+    """The page with the mask of one of its words, and the masks gliding from word to word."""
+    with demo_page() as page:
+        words = page.locator("#viewer .word")
+        pictures = []
+        for index in range(words.count()):
+            words.nth(index).click()
+            page.locator(f'#viewer .stage[data-settled="{index}"]').wait_for()
+            page.wait_for_timeout(300)  # until its tint has come to rest
+            pictures.append(take(page, part_of(page)))
+        words.last.click()
+        page.wait_for_timeout(600)
+        page.evaluate("scrollTo(0, 0)")
+        save(take(page), "demo.jpg")
+    animate(pictures, "demo.webp")
+
+
+def take(page, clip: dict | None = None) -> Image.Image:
+    return Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
+
+
+def part_of(page) -> dict[str, float]:
+    """The photo and the caption on the page, with a little room."""
+    stage, words = page.locator("#viewer .stage").bounding_box(), page.locator("#viewer .words").bounding_box()
+    left = min(stage["x"], words["x"]) - 8
+    return {
+        "x": left,
+        "y": stage["y"] - 8,
+        "width": max(stage["width"], words["width"]) + 16,
+        "height": words["y"] + words["height"] - stage["y"] + 16,
+    }
+
+
+def animate(pictures: list[Image.Image], name: str) -> None:
+    """Write a WebP that fades from picture to picture and begins again."""
+    frames, durations = [], []
+    for before, picture in zip([pictures[-1], *pictures], pictures, strict=False):
+        frames += [Image.blend(before, picture, way) for way in (0.25, 0.5, 0.75)] + [picture]
+        durations += [50, 50, 50, 800]
+    frames[0].save(
+        IMAGES / name, save_all=True, append_images=frames[1:], duration=durations, loop=0, quality=72, method=6
+    )
+    print(f"{name}: {frames[0].width}x{frames[0].height}, {(IMAGES / name).stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

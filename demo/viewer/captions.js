@@ -38,24 +38,26 @@ function receiveLeaning(message) {
   if (chosen >= 0) showPanel();
 }
 
-function markSaving() {
+function markFiles() {
   for (const node of findAll(".files button")) {
     node.disabled = Boolean(saving) || !hasWords() || picture.writing || (node.dataset.kind === "word" && chosen < 0);
     node.classList.toggle("busy", node.dataset.kind === saving);
   }
 }
 
+const mostLeaning = () => caption.leaning.indexOf(Math.max(...caption.leaning));
+
 for (const node of findAll(".files button")) {
   node.addEventListener("click", () => {
     saving = node.dataset.kind;
-    markSaving();
-    ask("keep", { kind: saving, index: chosen });
+    markFiles();
+    ask("keep", { kind: saving, index: chosen < 0 && caption.leaning ? mostLeaning() : chosen });
   });
 }
 
 function receiveFile(message) {
   saving = "";
-  markSaving();
+  markFiles();
   const link = make("a");
   link.href = message.file.url;
   link.download = message.file.orig_name;

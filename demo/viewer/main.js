@@ -26,7 +26,7 @@ function show(one) {
   showOthers();
   showScale();
   showPanel();
-  markSaving();
+  markFiles();
 }
 
 function receiveCaption(message) {
@@ -80,7 +80,7 @@ function receive() {
   if (message.kind === "failed") {
     pending = saving = "";
     root.dataset.busy = "";
-    markSaving();
+    markFiles();
     showPanel();
   }
 }

@@ -60,6 +60,7 @@ function choose(index) {
   if (changed) {
     markWords();
     markViews();
+    markFiles();
     showPanel();
   }
   showScale();

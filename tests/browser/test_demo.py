@@ -211,6 +211,30 @@ def test_an_example_is_captioned_when_picked(visitor):
     )
 
 
+def test_a_photo_may_be_pasted_or_taken(visitor):
+    page = visitor.page
+    page.context.grant_permissions(["camera", "clipboard-read", "clipboard-write"])
+    page.bring_to_front()
+    page.evaluate("""async () => {
+        const canvas = Object.assign(document.createElement("canvas"), { width: 300, height: 200 });
+        canvas.getContext("2d").fillRect(40, 40, 80, 80);
+        const picture = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+        await navigator.clipboard.write([new ClipboardItem({ "image/png": picture })]);
+    }""")
+    page.locator("#photo").get_by_role("button", name="Paste from clipboard").click()
+    assert visitor.captioned()
+    assert page.locator("#viewer .photo").evaluate("photo => photo.decode().then(() => photo.naturalWidth)") == 300
+    page.click("#photo [aria-label='Remove Image']")
+    page.wait_for_selector('#viewer .viewer[data-state="empty"]')
+
+    page.locator("#photo").get_by_role("button", name="Capture from camera").click()
+    page.get_by_text("Click to Access Webcam").first.click()
+    page.get_by_role("button", name="capture photo").click()
+    assert visitor.captioned()
+    page.click("#photo [aria-label='Remove Image']")
+    page.locator("#photo").get_by_role("button", name="Upload file").click()
+
+
 def test_a_wrong_file_is_refused_in_words_and_leaves_no_old_caption(visitor, picture, tmp_path):
     page = visitor.page
     visitor.upload(picture(WIDE))
@@ -261,6 +285,36 @@ def test_many_photos_give_a_table_to_take_away(visitor, picture, client, tmp_pat
     assert float(found[0]["confidence"]) == pytest.approx(math.exp(float(found[0]["score"])), abs=1e-3)
     found = json.loads(rows["json"])
     assert [row.get("text") for row in found] == [wanted[0], None, wanted[1]] and "not a picture" in found[1]["error"]
+
+
+@pytest.mark.slow
+def test_two_models_stand_side_by_side(page, visitors, picture):
+    page.get_by_role("tab", name="Two models").click()
+    left, right = (visitors(page, f"#{side}-viewer", "#compare-photo") for side in ("left", "right"))
+    left.upload(picture(WIDE))
+    assert right.captioned() != left.words()
+    names = [view.viewer.locator(".written-by").text_content() for view in (left, right)]
+    assert names[0] == "shapes" and names[1] != "shapes"
+    right.choose(1)
+    assert right.mask().max() > 0 and left.mask().max() == 0
+
+
+@pytest.mark.slow
+def test_settings_reach_the_search(visitor, picture):
+    page, path = visitor.page, picture(WIDE)
+    words = visitor.upload(path)
+    page.click("#settings button")
+    page.get_by_label("Greedy").check()
+    page.wait_for_selector("#beam-width", state="hidden")
+    page.locator("#max-words input[type=number]").fill("2")
+    page.locator("#max-words input[type=number]").press("Enter")
+    page.click("#caption")
+    page.wait_for_function("document.querySelectorAll('#viewer .word').length === 2", timeout=60_000)
+    assert visitor.captioned() == words[:2]
+    assert page.locator("#viewer .others").is_hidden()
+    page.locator("#max-words input[type=number]").fill("12")
+    page.get_by_label("Beam search").check()
+    page.click("#settings button")
 
 
 def test_the_page_fits_phone_and_desk_in_light_and_dark(visitor, picture):

@@ -1,0 +1,154 @@
+"""Parts of the demo that need neither server nor browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import pathlib
+import shutil
+
+import gradio as gr
+import numpy as np
+import pytest
+from gradio.utils import get_upload_folder
+from PIL import Image
+
+from captioner import ConfigError, DecodingOptions, ModelError
+from demo import batch, evidence
+from demo.listeners import for_stream, search, seeded, settle
+from demo.models import Models
+from demo.settings import decoding_options
+from demo.takeaway import make_file
+
+
+def test_attended_cells_are_the_fewest_that_hold_enough():
+    mask = np.array([[0.4, 0.05, 0.0, 0.0], [0.3, 0.2, 0.05, 0.0], [0.0] * 4, [0.0] * 4])
+    share = evidence.ATTENDED_SHARE
+    cells = evidence.attended_cells(mask)
+    assert mask[cells].sum() >= share - 1e-9
+    assert mask[cells].sum() - mask[cells].min() < share
+    even = np.full((4, 4), 1 / 16)
+    assert evidence.attended_cells(even).sum() == int(evidence.LARGEST_SHARE * 16)
+    assert evidence.attended_cells(np.array([[1.0]])).sum() == 1
+
+
+def test_the_other_place_is_as_large_and_least_looked_at():
+    mask = np.zeros((3, 4))
+    mask[0, 0], mask[0, 1], mask[1, 2], mask[2, 0] = 0.5, 0.3, 0.15, 0.05
+    cells = mask >= 0.3
+    away = evidence.moved_away(cells, mask)
+    assert away.sum() == 2 and mask[away].sum() == 0 and not (away & cells).any()
+
+
+@pytest.mark.parametrize(
+    ("resize", "box"),
+    [("squash", (60, 0, 120, 30)), ("crop", (60, 0, 90, 30)), ("pad", (60, 0, 120, 30))],
+)
+def test_blanked_cells_lie_where_the_mask_lies(resize, box):
+    picture = Image.new("RGB", (120, 60), "white")
+    picture.paste("black", (0, 30, 120, 60))
+    cells = np.array([[False, True], [False, False]])
+    blank = np.asarray(evidence.blank_out(picture, cells, resize)).astype(int)
+    changed = np.argwhere((blank != np.asarray(picture)).any(axis=-1))
+    if resize == "pad":  # the cell reaches above the picture: rows -30 to 30
+        box = (60, 0, 120, 30)
+    assert tuple(changed.min(axis=0)[::-1]) == box[:2] and tuple(changed.max(axis=0)[::-1] + 1) == box[2:]
+    assert (blank[box[1], box[0]] == 128).all()  # the mean of white and black
+
+
+def test_words_lean_on_the_photo_by_what_it_adds(tiny_captioner, photo):
+    caption = tiny_captioner.caption(photo, min_words=3)
+    without = tiny_captioner.score(evidence.BLANK, caption.text)
+    leaning = evidence.leaning(tiny_captioner, caption)
+    for word, blank, found in zip(caption.words, without.words, leaning, strict=True):
+        assert math.exp(found) == pytest.approx(word.probability / blank.probability, rel=1e-3)
+    assert any(abs(found) > 1e-5 for found in leaning)
+
+
+def test_a_mask_is_checked_against_an_equal_place(tiny_captioner, photo):
+    caption = tiny_captioner.caption(photo, min_words=3)
+    check = evidence.check_mask(tiny_captioner, photo, caption.text, 1)
+    assert check.word == caption.words[1].text
+    assert check.probability == pytest.approx(caption.words[1].probability, abs=1e-3)
+    assert check.attended.cells.sum() == check.elsewhere.cells.sum()
+    assert check.attended.attention > check.elsewhere.attention
+    again = tiny_captioner.score(check.attended.picture, caption.text)
+    assert check.attended.probability == pytest.approx(again.words[1].probability, abs=1e-5)
+    with pytest.raises(ConfigError, match="counted from 0. Received: index 9"):
+        evidence.check_mask(tiny_captioner, photo, caption.text, 9)
+
+
+@pytest.mark.parametrize("kind", ["word", "sheet", "share", "webp", "gif", "json"])
+def test_files_to_take_away(tiny_captioner, photo, kind):
+    caption = tiny_captioner.caption(photo, min_words=3)
+    data, name, mime_type = make_file(caption, kind, -1)
+    if kind == "json":
+        assert json.loads(data) == caption.to_dict()
+        return
+    with Image.open(io.BytesIO(data)) as picture:
+        assert Image.MIME[picture.format] == mime_type and name.endswith(f".{picture.format.lower()}")
+        assert kind != "share" or picture.size == (1200, 630)
+        if kind in ("webp", "gif"):
+            assert picture.n_frames > len(caption.words) and picture.info["loop"] == 0
+
+
+def test_what_cannot_be_taken_away_is_named(tiny_captioner, photo):
+    caption = tiny_captioner.caption(photo)
+    with pytest.raises(ConfigError, match="word, sheet, share, webp, gif, json. Received: 'exe'"):
+        make_file(caption, "exe", 0)
+    with pytest.raises(ConfigError, match="Received: index 99"):
+        make_file(caption, "word", 99)
+
+
+def upload(source: pathlib.Path) -> dict:
+    """A file as it lies in Gradio's upload folder."""
+    path = pathlib.Path(get_upload_folder()) / f"{len(source.name)}-{source.stat().st_size}" / source.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, path)
+    return {"path": str(path), "orig_name": source.name}
+
+
+def test_a_batch_has_a_row_for_every_file(tiny_captioner, photo, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    bad = tmp_path / "=bad.png"
+    bad.write_text("hello")
+    files = [upload(photo), upload(bad), upload(photo)]
+    rows = list(batch.caption_files(tiny_captioner, files))
+    wanted = tiny_captioner.caption(photo).text
+    assert [row.caption and row.caption.text for row in rows] == [wanted, None, wanted]
+    assert rows[1].error.startswith("is not a picture") and str(tmp_path) not in rows[1].error
+
+    table = list(csv.DictReader(batch.to_csv(rows).decode("utf-8-sig").splitlines()))
+    assert [row["caption"] for row in table] == [wanted, "", wanted]
+    assert [row["image"] for row in table] == ["wide.jpg", "=bad.png", "wide.jpg"]
+    found = json.loads(batch.to_json(rows))
+    assert found[0]["text"] == wanted and "not a picture" in found[1]["error"]
+    with pytest.raises(gr.Error, match="was not uploaded"):
+        list(batch.caption_files(tiny_captioner, [{"path": str(photo)}]))
+    with pytest.raises(ConfigError, match="choose 1 to 200 photos. Received: 0"):
+        list(batch.caption_files(tiny_captioner, []))
+
+
+def test_models_are_those_of_the_folder_and_read_when_asked_for(tiny_captioner, root):
+    models = Models(tiny_captioner, root / "models")
+    assert models.names == ["model", "flickr8k", "shapes"]
+    assert models[""] is models["model"] is tiny_captioner and not models.is_ready("shapes")
+    assert models["shapes"].grid == (8, 8) and models["shapes"] is models["shapes"]
+    with pytest.raises(ModelError, match="no model '../secret' here; choose one of model, flickr8k, shapes"):
+        models["../secret"]
+
+
+@pytest.mark.parametrize("strategy", ["beam", "diverse", "greedy", "sample"])
+def test_settings_stand_for_options_that_can_be_searched_and_streamed(tiny_captioner, photo, strategy):
+    options = decoding_options(strategy, beam_width=3, max_words=5, temperature=1.3)
+    DecodingOptions.parse(options)
+    options = seeded(options)
+    *_, streamed = tiny_captioner.stream(photo, **for_stream(options))
+    captions = settle(tiny_captioner, photo, options, streamed)
+    assert len(captions) == {"greedy": 1, "sample": 5}.get(strategy, 3)
+    if strategy in ("greedy", "sample"):
+        assert captions[0].text == streamed.text, "what was read along changed under the reader's eyes"
+    else:
+        assert captions[0].text == search(tiny_captioner, photo, options)[0].text
