@@ -18,7 +18,7 @@ from PIL import Image
 
 from captioner import Caption, Captioner, CaptionerError, DecodingOptions
 from captioner.config import Config
-from captioner.image import Source, open_image
+from captioner.reading import Source, open_image
 from demo import evidence
 from demo.batch import Row, caption_files, describe_row, table_of, to_csv, to_json
 from demo.models import Models
