@@ -1,0 +1,326 @@
+"""python -m training.compare --flickr8k DATA --shapes SHAPES --workdir DIR: every mechanism trained and measured alike.
+
+Each mechanism of `training.mechanisms` is trained for as many steps of the same batches on generated shapes and on
+Flickr8k, on cached features of a frozen encoder; then the default and the best three for twice as many with two seeds,
+and, for its figure, the decoder without attention. Every run leaves one JSON file in DIR/rows, and a run whose file
+is there
+is not run again: the command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import gc
+import json
+import pathlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated
+
+import numpy as np
+import rich
+import rich.table
+import typer
+
+from captioner.quiet import load_keras
+
+load_keras()
+
+import keras
+
+from captioner.config import DecodingOptions
+from captioner.controls import Controls
+from captioner.encoder import Encoder
+from captioner.graphs import Scorer, Searcher
+from captioner.model import CaptionModel
+from captioner.store import load_model
+from captioner.vocabulary import Vocabulary
+from training import commands
+from training.config import TrainingConfig, load_config
+from training.datasets import of_split, read_boxes, read_dataset
+from training.features import extract
+from training.grounding import evaluate_boxes
+from training.mechanisms import DEFAULT, MECHANISMS
+from training.metrics import evaluate_captions
+from training.pipeline import FeatureBatches, encode_captions
+from training.shapes import is_right
+from training.trainer import CaptionTrainer, make_optimizer
+
+CONFIGS = pathlib.Path(__file__).resolve().parent / "configs"
+TOGETHER = 50  # dev pictures that are captioned at once
+BEST = 3
+BASELINE = "mean"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One row: a mechanism, the data it is trained on, for how many steps (in hundreds of percent), from which seed."""
+
+    arena: str
+    mechanism: str
+    passes: int = 1
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{self.arena}-{self.mechanism}-{self.passes}-{self.seed}"
+
+
+class Arena:
+    """A data set with cached features, and the description of the default.
+
+    Args:
+        name: "flickr8k" or "shapes".
+        config: its experiment.
+        data: folder with captions.jsonl.
+        boxes: boxes of words of the dev split, or None.
+        encoder: makes the encoder.
+        workdir: features are found or made in workdir/features.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: TrainingConfig,
+        data: pathlib.Path,
+        boxes: pathlib.Path | None,
+        encoder: Callable[[], Encoder],
+        workdir: pathlib.Path,
+    ):
+        self.name, self.config, self.workdir = name, config, workdir
+        examples = read_dataset(data)
+        self.train, all_dev = of_split(examples, "train"), of_split(examples, "dev")
+        self.dev = all_dev[: config.validation_pictures]
+        self.boxes = read_boxes(boxes) if boxes else None
+        self.vocabulary = Vocabulary.count((text for e in self.train for text in e.captions), config.min_count)
+        self.captions = encode_captions(self.train, self.vocabulary, config.max_words)
+        self.encoder = encoder()
+        self.features, self.dev_features = (
+            extract(self.encoder, [e.image for e in split], workdir / "features") for split in (self.train, all_dev)
+        )
+
+    def annotations(self, start: int, stop: int) -> np.ndarray:
+        """Annotation vectors of dev pictures."""
+        return self.dev_features.take(range(start, min(stop, len(self.dev)))).astype(np.float32)
+
+    def network(self, run: Run) -> CaptionModel:
+        """The network of a row, untrained, its encoder frozen."""
+        keras.utils.set_random_seed(run.seed)
+        stage = self.config.stages[0]
+        self.encoder.set_trainable_from(None)
+        return CaptionModel(
+            MECHANISMS[run.mechanism].of(self.config.model),
+            len(self.vocabulary),
+            self.encoder,
+            dropout=stage.dropout,
+            input_dropout=stage.input_dropout,
+            state_dropout=stage.state_dropout,
+            seed=run.seed,
+        )
+
+    def batches(self, run: Run) -> FeatureBatches:
+        """The same captions in the same order for every mechanism."""
+        stage = self.config.stages[0]
+        return FeatureBatches(
+            self.captions,
+            self.features,
+            range(len(self.train)),
+            grid=self.encoder.grid,
+            size=stage.batch_size,
+            seed=run.seed,
+            steps=stage.steps,
+        )
+
+
+class Clock(keras.callbacks.Callback):
+    """Seconds of the steps over batches of one length, the commonest."""
+
+    def __init__(self, batches: FeatureBatches):
+        super().__init__()
+        self.lengths = [batches._padded_steps(index) for index in range(len(batches))]
+        self.length = max(set(self.lengths), key=self.lengths.count)
+        self.seconds: list[float] = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.start = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch < len(self.lengths) and self.lengths[batch] == self.length:
+            self.seconds.append(time.perf_counter() - self.start)
+
+
+def train_and_measure(arena: Arena, run: Run) -> dict:
+    """Train the network of a row, keep its decoder's weights, and measure it.
+
+    Returns:
+        The row: what it is, its parameters, milliseconds of a training step and of a caption (the shortest seen, as
+        what else the machine does only adds to it), scores of its dev captions, the mean entropy of their masks as a
+        share of the uniform mask's, and masks against boxes where there are any.
+    """
+    started = time.perf_counter()
+    stage, network, batches = arena.config.stages[0], arena.network(run), arena.batches(run)
+    trainer = CaptionTrainer(network, stage)
+    trainer.compile(optimizer=make_optimizer(stage, network, run.passes * len(batches)), jit_compile=False)
+    clock = Clock(batches)
+    history = trainer.fit(
+        batches, epochs=run.passes, verbose=0, callbacks=[clock, keras.callbacks.TerminateOnNaN(raise_error=True)]
+    )
+    weights = arena.workdir / "weights" / f"{run.name}.weights.h5"
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    Scorer(network.decoder).save_weights(weights)
+    written = caption_dev(arena, network)
+    (arena.workdir / "captions").mkdir(exist_ok=True)
+    _write(arena.workdir / "captions" / f"{run.name}.json", written["captions"])
+    return {
+        **dataclasses.asdict(run),
+        "title": MECHANISMS[run.mechanism].title,
+        "steps": run.passes * len(batches),
+        "parameters": sum(int(np.prod(weight.shape)) for weight in network.decoder.trainable_weights),
+        "cross_entropy": history.history["cross_entropy"][-1],
+        "milliseconds_per_step": 1000 * min(clock.seconds),
+        "words_of_that_step": clock.length,
+        **{name: value for name, value in written.items() if name != "captions"},
+        **_boxes(arena, network),
+        "minutes": (time.perf_counter() - started) / 60,
+    }
+
+
+def caption_dev(arena: Arena, network: CaptionModel) -> dict:
+    """Captions of the dev pictures by beam search, their scores, and how sharp their masks are."""
+    options = DecodingOptions(beam_width=arena.config.validation_beam_width)
+    controls = Controls.resolve(options, arena.vocabulary, network.config.decoder.max_words)
+    searcher = Searcher(network.decoder, controls.structure, network.decoder.word_table())
+    texts, entropies, seconds = [], [], []
+    for start in range(0, len(arena.dev), TOGETHER):
+        annotations = arena.annotations(start, start + TOGETHER)
+        begun = time.perf_counter()
+        found = searcher.run(annotations, controls)
+        seconds.append((time.perf_counter() - begun) / len(annotations))
+        for words, masks, length in zip(*(found[name][:, 0] for name in ("words", "weights", "length")), strict=True):
+            texts.append(" ".join(arena.vocabulary.decode(words[:length])))
+            entropies += list(-(masks[:length] * np.log(masks[:length] + 1e-12)).sum(-1) / np.log(masks.shape[-1]))
+    references = [example.captions for example in arena.dev]
+    metrics = evaluate_captions(texts, references)
+    rows = [
+        {"image": example.image.name, "caption": text, "references": list(example.captions)}
+        for example, text in zip(arena.dev, texts, strict=True)
+    ]
+    return {
+        "captions": rows,
+        **{name: metrics[name] for name in ("bleu_4", "cider_d", "distinct")},
+        "exact": float(np.mean([is_right(text, of) for text, of in zip(texts, references, strict=True)])),
+        "mask_entropy": float(np.mean(entropies)),
+        "milliseconds_per_caption": 1000 * min(seconds),
+    }
+
+
+def _boxes(arena: Arena, network: CaptionModel) -> dict:
+    """Masks of the reference captions' words against their boxes."""
+    if not arena.boxes:
+        return {}
+    found = evaluate_boxes(network, arena.vocabulary, arena.dev, arena.annotations, arena.boxes, TOGETHER)
+    return {f"{name}_{kind}": row[name] for kind, row in found.items() for name in ("point", "mass")}
+
+
+def compare(arenas: dict[str, Callable[[], Arena]], workdir: pathlib.Path, mechanisms: Sequence[str]) -> list[dict]:
+    """All rows that are not there yet, then what they say.
+
+    Args:
+        arenas: makes each arena, once it is needed.
+        workdir: rows, weights, captions and features.
+        mechanisms: names in `MECHANISMS`.
+    """
+    made = {name: functools.cache(arena) for name, arena in arenas.items()}
+    first = [Run(arena, mechanism) for mechanism in mechanisms for arena in arenas]
+    rows = [_row(made, run, workdir) for run in first]
+    return rows + [_row(made, run, workdir) for run in longer(rows)]
+
+
+def longer(rows: list[dict]) -> Iterator[Run]:
+    """Twice the steps with two seeds, on photos: the default, the best by CIDEr-D, and no attention."""
+    photos = [row for row in rows if row["arena"] == "flickr8k"]
+    ranked = sorted(photos, key=lambda row: -row["cider_d"])
+    best = [row["mechanism"] for row in ranked if row["mechanism"] not in (DEFAULT, BASELINE)][:BEST]
+    there = {row["mechanism"] for row in photos}
+    for mechanism in (DEFAULT, *best, BASELINE):
+        if mechanism in there:
+            yield from (Run("flickr8k", mechanism, passes=2, seed=seed) for seed in (1, 2))
+
+
+def _row(made: dict[str, Callable[[], Arena]], run: Run, workdir: pathlib.Path) -> dict:
+    path = workdir / "rows" / f"{run.name}.json"
+    if not path.exists():
+        row = train_and_measure(made[run.arena](), run)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, row)
+        score = f"BLEU-4 {row['bleu_4']:.3f}, CIDEr-D {row['cider_d']:.3f}, exact {row['exact']:.3f}"
+        rich.print(f"{run.name}: {score}, {row['minutes']:.1f} minutes")
+        keras.backend.clear_session()
+        gc.collect()
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write(path: pathlib.Path, value) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+COLUMNS = {
+    "parameters": "{:,}",
+    "milliseconds_per_step": "{:.0f}",
+    "milliseconds_per_caption": "{:.1f}",
+    "bleu_4": "{:.3f}",
+    "cider_d": "{:.3f}",
+    "exact": "{:.3f}",
+    "mask_entropy": "{:.2f}",
+    "point_all": "{:.2f}",
+}
+
+
+def _show(rows: list[dict]) -> None:
+    for arena, passes in sorted({(row["arena"], row["passes"]) for row in rows}):
+        table = rich.table.Table("mechanism", "seed", *(name.replace("_", " ") for name in COLUMNS), title=arena)
+        for row in rows:
+            if (row["arena"], row["passes"]) == (arena, passes):
+                cells = (form.format(row[name]) if name in row else "" for name, form in COLUMNS.items())
+                table.add_row(row["title"], str(row["seed"]), *cells)
+        rich.print(table)
+
+
+def _arenas(flickr8k, shapes, workdir, encoder_weights, boxes) -> dict[str, Callable[[], Arena]]:
+    def of_shapes() -> Arena:
+        config = load_config(CONFIGS / "compare_shapes.toml")
+        encoder = lambda: load_model("shapes")[0].encoder
+        return Arena("shapes", config, shapes, shapes / "boxes.json.gz", encoder, workdir)
+
+    def of_photos() -> Arena:
+        config = load_config(CONFIGS / "compare_flickr8k.toml")
+        weights = str(encoder_weights or config.encoder_weights)
+        encoder = lambda: Encoder(config.model.encoder, weights, name="encoder")
+        return Arena("flickr8k", config, flickr8k, boxes, encoder, workdir)
+
+    arenas = {"shapes": of_shapes, "flickr8k": of_photos}
+    return {name: arena for name, arena in arenas.items() if {"shapes": shapes, "flickr8k": flickr8k}[name]}
+
+
+def main(
+    workdir: Annotated[pathlib.Path, typer.Option(help="Folder for features, rows, weights and captions.")],
+    flickr8k: Annotated[pathlib.Path | None, typer.Option(help="Folder with Flickr8k's captions.jsonl.")] = None,
+    shapes: Annotated[pathlib.Path | None, typer.Option(help="Folder of training.prepare shapes.")] = None,
+    encoder_weights: Annotated[pathlib.Path | None, typer.Option(help="ImageNet weights, else downloaded.")] = None,
+    boxes: Annotated[pathlib.Path | None, typer.Option(help="Boxes of words of Flickr8k's dev photos.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="A mechanism; all unless any is named.")] = None,
+) -> None:
+    """Train every mechanism alike and measure it."""
+    unknown = [name for name in only or [] if name not in MECHANISMS]
+    if unknown or not (flickr8k or shapes):
+        problem = f"--only takes one of {', '.join(MECHANISMS)}" if unknown else "give --flickr8k, --shapes or both"
+        raise typer.BadParameter(problem)
+    chosen = [name for name in MECHANISMS if not only or name in only]
+    _show(compare(_arenas(flickr8k, shapes, workdir, encoder_weights, boxes), workdir, chosen))
+
+
+if __name__ == "__main__":
+    commands.run(main)
