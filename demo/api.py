@@ -132,7 +132,8 @@ def add_endpoints(models: Models) -> None:
         (draw, "draw", "A caption as a file: picture of a word, contact sheet, card, animation, JSON."),
         (list_models, "models", "The models that can be asked, the default first."),
     ):
-        gr.api(fn, api_name=name, api_description=description, concurrency_id="model")
+        concurrency_id = "batch" if fn is captions else "model"
+        gr.api(fn, api_name=name, api_description=description, concurrency_id=concurrency_id)
 
 
 def _result(captioner: Captioner, caption: Caption, others: list[Caption]) -> CaptionResult:

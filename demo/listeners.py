@@ -82,7 +82,7 @@ class Listeners:
                 return message("caption", question=question, writing=writing, **describe_picture(captions, shown))
 
             growing = Caption((), 0.0, picture, picture.size)
-            yield say([growing], True)
+            yield say([growing], True) | {"reading": not self.models.is_ready(model)}
             captioner = self.models[model]
             options = seeded(options)
             for growing in captioner.stream(picture, **for_stream(options)):

@@ -17,6 +17,8 @@ EXAMPLES = sorted((pathlib.Path(__file__).parent / "examples").glob("*.jpg"))
 QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 # Questions to the models share one queue, so that their number at a time is bounded whoever asks.
 ASKING = {"api_visibility": "private", "concurrency_id": "model"}
+# A batch takes minutes; others shall not wait for it.
+ASKING_MUCH = {"api_visibility": "private", "concurrency_id": "batch"}
 # Gradio's own reading of files opens any format without limit and answers a broken one with a bare "Error", so
 # listeners skip it and captioner.image.open_image decides. A photo that comes while another is captioned waits.
 OF_FILES = {"preprocess": False, "trigger_mode": "always_last"}
@@ -109,7 +111,7 @@ def batch_tab(models: Models, listeners: Listeners) -> None:
     outputs = [rows, as_csv, as_json]
     nothing = lambda: (None, gr.update(value=None, interactive=False), gr.update(value=None, interactive=False))
     asked = button.click(
-        listeners.batch, inputs=[photos, model], outputs=outputs, show_progress="hidden", **OF_FILES, **ASKING
+        listeners.batch, inputs=[photos, model], outputs=outputs, show_progress="hidden", **OF_FILES, **ASKING_MUCH
     )
     for empty in (photos.clear, asked.failure):
         empty(nothing, outputs=outputs, **QUIET)

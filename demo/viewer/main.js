@@ -8,7 +8,7 @@ function show(one) {
   chosen = -1;
   shown = null;
   wordList.replaceChildren();
-  find(".confidence").textContent = picture.writing ? "Writing …" : `Confidence ${percent(one.confidence)}`;
+  find(".confidence").textContent = picture.reading ? "Reading the model …" : picture.writing ? "Writing …" : `Confidence ${percent(one.confidence)}`;
   if (hasWords()) {
     wordList.append(...one.words.map(wordButton));
     shape(canvas, CANVAS_SIDE);

@@ -229,6 +229,7 @@ def test_a_photo_may_be_pasted_or_taken(visitor):
 
     page.locator("#photo").get_by_role("button", name="Capture from camera").click()
     page.get_by_text("Click to Access Webcam").first.click()
+    page.wait_for_function("document.querySelector('#photo video')?.currentTime > 0.1")
     page.get_by_role("button", name="capture photo").click()
     assert visitor.captioned()
     page.click("#photo [aria-label='Remove Image']")
