@@ -13,22 +13,10 @@ import pytest
 from PIL import Image
 
 from captioner.image import map_to_picture
+from tests.browser.visitor import Visitor, ask
 
 ROOT = pathlib.Path(__file__).parents[2]
 WIDE, TALL = (700, 300), (260, 640)
-
-
-@pytest.fixture(scope="session")
-def client(server):
-    from gradio_client import Client
-
-    return Client(server, verbose=False, analytics_enabled=False)
-
-
-def ask(client, path: pathlib.Path, *arguments, **options):
-    from gradio_client import handle_file
-
-    return client.predict(handle_file(path), *arguments, **options)
 
 
 @pytest.mark.parametrize("size", [WIDE, TALL], ids=["wide", "tall"])
@@ -289,9 +277,9 @@ def test_many_photos_give_a_table_to_take_away(visitor, picture, client, tmp_pat
 
 
 @pytest.mark.slow
-def test_two_models_stand_side_by_side(page, visitors, picture):
+def test_two_models_stand_side_by_side(page, picture):
     page.get_by_role("tab", name="Two models").click()
-    left, right = (visitors(page, f"#{side}-viewer", "#compare-photo") for side in ("left", "right"))
+    left, right = (Visitor(page, f"#{side}-viewer", "#compare-photo") for side in ("left", "right"))
     left.upload(picture(WIDE))
     assert right.captioned() != left.words()
     names = [view.viewer.locator(".written-by").text_content() for view in (left, right)]
