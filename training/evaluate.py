@@ -22,9 +22,11 @@ from training.baselines import nearest_captions
 from training.coco_results import read_predictions, write_coco
 from training.datasets import Example, of_split, read_boxes, read_dataset
 from training.evaluation import compare, each_score, judge
-from training.evaluation_report import COLUMNS, NAMES, best_and_worst, write_report
+from training.evaluation_report import COLUMNS, best_and_worst, form, write_report
 from training.features import load_squares
 from training.grounding import average, evaluate_boxes, measure_written, shared_by_neighbours
+
+SHORT = {"human": "people", "most_frequent": "most frequent caption", "nearest": "nearest picture's"}
 
 
 def evaluate(
@@ -145,15 +147,14 @@ def _write(path: pathlib.Path, value) -> None:
 def _show(metrics: dict) -> None:
     table = rich.table.Table("score", "value")
     for name, value in metrics.items():
-        if name not in ("boxes", "baselines", "by_length"):
+        if name not in ("boxes", "baselines", "by_length", *COLUMNS):
             table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
     rich.print(table)
-    chosen = [name for name in COLUMNS if metrics.get(name) is not None]
-    table = rich.table.Table("beside captions that need no model", *(COLUMNS[name] for name in chosen))
-    for title, row in [("this model", metrics), *((NAMES[name], row) for name, row in metrics["baselines"].items())]:
-        table.add_row(
-            title, *(f"{row[name]:.3f}" if isinstance(row[name], float) else str(row[name]) for name in chosen)
-        )
+    rows = {"this model": metrics, **{SHORT[name]: row for name, row in metrics["baselines"].items()}}
+    table = rich.table.Table("score", *rows)
+    for name, title in COLUMNS.items():
+        if metrics.get(name) is not None:
+            table.add_row(title, *(form(name, row.get(name)) for row in rows.values()))
     rich.print(table)
     if "boxes" in metrics:
         names = list(metrics["boxes"]["all"])

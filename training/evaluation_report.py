@@ -60,10 +60,10 @@ def write_report(path: pathlib.Path, metrics: dict, samples: Sequence[tuple[str,
         "evaluation.html",
         title=f"Evaluation of {pathlib.Path(metrics['model']).name}",
         subtitle=f"{metrics['pictures']:,} pictures of the {metrics['split']} split",
-        cards=[(COLUMNS[name], _form(name, metrics[name])) for name in ("bleu_4", "cider_d", "rouge_l")]
+        cards=[(COLUMNS[name], form(name, metrics[name])) for name in ("bleu_4", "cider_d", "rouge_l")]
         + [("captions not seen in training", f"{100 * metrics['unseen']:.0f} %")],
         columns=list(COLUMNS.values()),
-        rows=[(title, [_form(name, row.get(name)) for name in COLUMNS]) for title, row in rows],
+        rows=[(title, [form(name, row.get(name)) for name in COLUMNS]) for title, row in rows],
         charts=drawn,
         groups=samples,
         notes=notes,
@@ -103,7 +103,8 @@ def _sample(captioner: Captioner, example: Example, score: float, options: dict)
     }
 
 
-def _form(name: str, value: float | None) -> str:
+def form(name: str, value: float | None) -> str:
+    """A score as it is printed; – where there is none."""
     if value is None:
         return "–"
     if name in ("distinct", "words_used"):

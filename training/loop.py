@@ -68,6 +68,7 @@ class Loop:
     ):
         self.trainer, self.batches, self.epochs, self.every = trainer, batches, epochs, every
         self.validation, self.checkpoints, self.on_step, self.on_epoch = validation, checkpoints, on_step, on_epoch
+        self.functions: dict[tuple, Any] = {}
         self.memory = Memory()
 
     def run(self) -> None:
@@ -124,7 +125,7 @@ class Loop:
                 yield batch
 
     def _step(self, x, y) -> dict[str, float]:
-        losses = self.trainer.train_on_batch(x, y, return_dict=True)
+        losses = self.train_on(x, y)
         losses = {name: float(value) for name, value in losses.items()}
         if not math.isfinite(losses["loss"]):
             raise ModelError(
@@ -134,6 +135,14 @@ class Loop:
         for name, value in losses.items():
             self.memory.sums[name] = self.memory.sums.get(name, 0.0) + value
         self.memory.captions += int(np.any(y["targets"], axis=-1).sum())
+        return losses
+
+    def train_on(self, x, y) -> dict[str, Any]:
+        """One step, by a function of its own for each shape: one for all shapes would not know a caption's length."""
+        shape = tuple(np.shape(y["targets"]))
+        self.trainer.train_function = self.functions.get(shape)
+        losses = self.trainer.train_on_batch(x, y, return_dict=True)
+        self.functions[shape] = self.trainer.train_function
         return losses
 
     def _save(self) -> None:

@@ -26,11 +26,12 @@ def cross_entropy(logits, targets, smoothing: float = 0.0):
         logits: (batch, captions, time, vocabulary).
         targets: ids (batch, captions, time).
     """
-    log_probabilities = ops.log_softmax(logits, axis=-1)
-    of_target = ops.take_along_axis(log_probabilities, targets[..., None], axis=-1)[..., 0]
-    loss = -(1.0 - smoothing) * of_target
     if smoothing:
-        loss = loss - smoothing * ops.mean(log_probabilities, axis=-1)
+        words = logits.shape[-1]
+        wanted = (1.0 - smoothing) * ops.one_hot(targets, words, dtype=logits.dtype) + smoothing / words
+        loss = ops.categorical_crossentropy(wanted, logits, from_logits=True)
+    else:
+        loss = ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
     return _mean(loss, word_mask(targets))
 
 
@@ -44,9 +45,8 @@ def policy_gradient(logits, targets, advantages):
         targets: ids of the drawn captions (batch, captions, time).
         advantages: (batch, captions), reward less baseline; no gradient flows into it.
     """
-    log_probabilities = ops.log_softmax(logits, axis=-1)
-    of_target = ops.take_along_axis(log_probabilities, targets[..., None], axis=-1)[..., 0]
-    return _mean(-advantages[..., None] * of_target, word_mask(targets))
+    loss = ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
+    return _mean(advantages[..., None] * loss, word_mask(targets))
 
 
 def accuracy(logits, targets):

@@ -20,7 +20,7 @@ def find_wordnet():
     """nltk's WordNet, or None where its data is not installed."""
     try:
         nltk.corpus.wordnet.ensure_loaded()
-    except LookupError:
+    except (LookupError, OSError):  # not there, or not all of it
         return None
     return nltk.corpus.wordnet
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from training.augment import mirror_boxes, mirror_words
 from training.datasets import Example
 from training.features import Features, load_squares
 
-BUCKETS = (7, 9, 11, 13, 15, 18, 25)
+BUCKETS = (7, 9, 11, 13, 15, 18, 25, 35, 50, 70, 101)  # time steps of a batch; each has a graph of its own
 MIRRORING, WORDS = 1, 2  # what a batch draws, each from a generator of its own
 
 
@@ -135,6 +135,11 @@ class Batches:
         """What batch `index` of this epoch draws from."""
         return np.random.default_rng((self.sampling.seed, self.epoch, what, index))
 
+    def _padded(self, captions: Iterable[int]) -> int:
+        """Time steps of a batch of captions."""
+        longest = max(len(self.captions[place].ids) for place in captions)
+        return next(steps for steps in BUCKETS if steps >= longest)
+
     def _flips(self, index: int, possible: Sequence[bool]) -> np.ndarray:
         """Which of the entries of a batch are mirrored."""
         chances = self._draw(index, MIRRORING).random(len(possible))
@@ -185,16 +190,12 @@ class FeatureBatches(Batches):
             batches += [chosen[i : i + size] for i in range(0, len(chosen), size)]
         return [batches[i] for i in rng.permutation(len(batches))]
 
-    def _steps(self, batch) -> int:
-        longest = max(len(self.captions[i].ids) for i in batch)
-        return next((steps for steps in BUCKETS if steps >= longest), longest)
-
     def __getitem__(self, index: int):
         batch = self.batches[index]
         flips = self._flips(index, [self.mirrored[i] is not None for i in batch])
         chosen = [(self.mirrored if flip else self.captions)[i] for i, flip in zip(batch, flips, strict=True)]
         rows = [[caption] for caption in chosen] + [[]] * (self.sampling.size - len(chosen))
-        words, targets = self._words(index, rows, self._steps(batch))
+        words, targets = self._words(index, rows, self._padded(batch))
         annotations = np.zeros((self.sampling.size, *self.features.shape), np.float32)
         for place, (caption, flip) in enumerate(zip(chosen, flips, strict=True)):
             annotations[place] = (self.mirrored_features if flip else self.features)[caption.picture]
@@ -225,9 +226,6 @@ class ImageBatches(Batches):
         order, size = rng.permutation(len(self.examples)), self.sampling.size
         return [order[i : i + size] for i in range(0, len(order), size)]
 
-    def _steps(self, batch) -> int:
-        return max(len(self.captions[place].ids) for i in batch for place in self.by_picture[i])
-
     def __getitem__(self, index: int):
         batch, size = self.batches[index], self.sampling.size
         images = load_squares([self.examples[i].image for i in batch], self.encoder, self.pool)
@@ -240,7 +238,9 @@ class ImageBatches(Batches):
             [(self.mirrored if flip else self.captions)[place] for place in self.by_picture[i]]
             for i, flip in zip(batch, flips, strict=True)
         ]
-        words, targets = self._words(index, rows + [[]] * missing, self._steps(batch))
+        words, targets = self._words(
+            index, rows + [[]] * missing, self._padded(place for i in batch for place in self.by_picture[i])
+        )
         pad = [(0, 0), (0, self.most - words.shape[1])]
         words = np.pad(words, [*pad, (0, 0)], constant_values=START)
         targets["targets"] = np.pad(targets["targets"], [*pad, (0, 0)])

@@ -28,6 +28,8 @@ from training.training_report import write_report
 from training.validation import Validation
 from training.workdir import locked, written
 
+WORTH_UNROLLING = 300  # steps, after which a quicker graph has paid for the time that tracing it takes
+
 
 def train(
     config: TrainingConfig, data: pathlib.Path, workdir: pathlib.Path, boxes: pathlib.Path | None = None
@@ -73,6 +75,7 @@ def _train_stage(run: Run, number: int, stage: Stage, before: pathlib.Path | Non
         run.start(network)
     batches = run.batches(stage, network)
     steps = stage.epochs * len(batches)
+    network.decoder.unrolled = steps >= WORTH_UNROLLING
     trainer = CaptionTrainer(network, stage, steps, run.config.seed)
     trainer.compile(optimizer=make_optimizer(stage, network, steps), jit_compile=False)
     trainer.optimizer.build(network.trainable_variables)

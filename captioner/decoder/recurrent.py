@@ -33,6 +33,10 @@ class Decoder(keras.layers.Layer):
         context: what annotation vectors learn of each other first.
         grid: their rows and columns; None is one row.
 
+    Attributes:
+        unrolled: write the steps of captions of known length out one after the other instead of in a loop. The graph
+            takes longer to trace and less time to run: a loop's gradient keeps sums for all that is constant in it.
+
     Shapes (batch = pictures, captions = captions or beams of each picture):
         annotations: (batch, locations, channels)
         words: ids, (batch, captions) for a step, (batch, captions, time) for teacher forcing
@@ -57,6 +61,7 @@ class Decoder(keras.layers.Layer):
         self.parts = attention, context or ContextConfig(), seed
         self.cell = CELLS[config.cell](config.lstm_units)
         self.dropout, self.input_dropout, self.state_dropout = dropout, input_dropout, state_dropout
+        self.unrolled = False
         self.seeds = keras.random.SeedGenerator(seed)
         self.asks_with_word = config.query == "previous_state_and_word"
         self.asks_afterwards = config.query == "current_state"
@@ -251,6 +256,12 @@ class Decoder(keras.layers.Layer):
 
     def _unroll(self, inputs, state, memory, state_mask):
         """All steps of `advance`, stacked along time, axis 2."""
+        if self.unrolled and inputs.shape[2] is not None:
+            steps = []
+            for time in range(inputs.shape[2]):
+                state, outputs = self.advance(inputs[:, :, time], state, memory, state_mask)
+                steps.append(outputs)
+            return {name: ops.stack([outputs[name] for outputs in steps], axis=2) for name in steps[0]}
         # Keras wants what a scan returns to match its carry, so the first step makes the carry of the others.
         first = self.advance(inputs[:, :, 0], state, memory, state_mask)
 
