@@ -39,6 +39,8 @@ def test_a_run_cut_within_an_epoch_ends_with_the_same_weights(root, shapes, tmp_
     config = load_config(root / "training" / "configs" / "shapes.toml", SETTINGS)
     whole, part = tmp_path / "whole", tmp_path / "part"
     train(config, shapes, whole)
+    part.mkdir()
+    (part / "features").symlink_to(whole / "features")
     save, saved = Loop._save, []
 
     def cut_before_the_fourth(self):

@@ -18,8 +18,8 @@ from training.progress import counted
 
 SIDE = 16  # of the grid of brightness differences: 256 bits
 THUMBNAIL = 32
-BITS_APART = 26  # of 256; rescaling and JPEG change a few
-COLOURS_APART = 10.0  # of 255, on average over a thumbnail
+BITS_APART = 36  # of 256; rescaling and JPEG change a few, and no two photos of Flickr8k's splits differ in under 49
+COLOURS_APART = 16.0  # of 255, on average over a thumbnail
 BLOCK = 4096
 
 
@@ -76,7 +76,7 @@ def look_at_all(paths: Sequence[pathlib.Path]) -> list[Look]:
 def near_duplicates(looks: Sequence[Look], splits: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Pairs of pictures of two splits that show nearly the same, rescaled or compressed another way, say.
 
-    Their difference hashes differ in at most a tenth of the bits and their thumbnails by little on average. Files of
+    Their difference hashes differ in at most a seventh of the bits and their thumbnails by little on average. Files of
     the same bytes are not among them.
 
     Args:
