@@ -2,17 +2,19 @@
 
 Each mechanism of `training.mechanisms` is trained for as many steps of the same batches on generated shapes and on
 Flickr8k, on cached features of a frozen encoder; then the default and the best three for twice as many with two seeds,
-and, for its figure, the decoder without attention. Every run leaves one JSON file in DIR/rows, and a run whose file
+and, for its figure, the decoder without attention. Every run leaves a model folder in DIR/models and
+one JSON file in DIR/rows, and a run whose file
 is there
 is not run again: the command goes on where it was stopped.
 """
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import gc
-import json
+import math
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,9 +34,11 @@ import keras
 from captioner.config import DecodingOptions
 from captioner.controls import Controls
 from captioner.encoder import Encoder
-from captioner.graphs import Scorer, Searcher
+from captioner.errors import ModelError
+from captioner.folder import read_json, write_json
+from captioner.graphs import Searcher
 from captioner.model import CaptionModel
-from captioner.store import load_model
+from captioner.store import load_model, save_model
 from captioner.vocabulary import Vocabulary
 from training import commands
 from training.config import TrainingConfig, load_config
@@ -43,9 +47,10 @@ from training.features import extract
 from training.grounding import evaluate_boxes
 from training.mechanisms import DEFAULT, MECHANISMS
 from training.metrics import evaluate_captions
-from training.pipeline import FeatureBatches, encode_captions
+from training.pipeline import FeatureBatches, Sampling, encode_captions
 from training.shapes import is_right
 from training.trainer import CaptionTrainer, make_optimizer
+from training.workdir import locked, written
 
 CONFIGS = pathlib.Path(__file__).resolve().parent / "configs"
 TOGETHER = 50  # dev pictures that are captioned at once
@@ -55,7 +60,7 @@ BASELINE = "mean"
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One row: a mechanism, the data it is trained on, for how many steps (in hundreds of percent), from which seed."""
+    """One row: a mechanism, the data it is trained on, how many passes of the configured steps, and the seed."""
 
     arena: str
     mechanism: str
@@ -122,36 +127,36 @@ class Arena:
     def batches(self, run: Run) -> FeatureBatches:
         """The same captions in the same order for every mechanism."""
         stage = self.config.stages[0]
-        return FeatureBatches(
-            self.captions,
-            self.features,
-            range(len(self.train)),
-            grid=self.encoder.grid,
-            size=stage.batch_size,
-            seed=run.seed,
-            steps=stage.steps,
-        )
+        sampling = Sampling(stage.batch_size, run.seed, stage.steps)
+        return FeatureBatches(self.captions, [None] * len(self.captions), self.encoder.grid, sampling, self.features)
 
 
-class Clock(keras.callbacks.Callback):
-    """Seconds of the steps over batches of one length, the commonest."""
+def train(trainer: CaptionTrainer, batches: FeatureBatches, passes: int) -> tuple[float, dict[int, list[float]]]:
+    """Train for some passes.
 
-    def __init__(self, batches: FeatureBatches):
-        super().__init__()
-        self.lengths = [batches._padded_steps(index) for index in range(len(batches))]
-        self.length = max(set(self.lengths), key=self.lengths.count)
-        self.seconds: list[float] = []
+    Returns:
+        the last pass's mean cross entropy, and the seconds of its steps by the number of words they read.
 
-    def on_train_batch_begin(self, batch, logs=None):
-        self.start = time.perf_counter()
-
-    def on_train_batch_end(self, batch, logs=None):
-        if batch < len(self.lengths) and self.lengths[batch] == self.length:
-            self.seconds.append(time.perf_counter() - self.start)
+    Raises:
+        ModelError: the loss is not finite.
+    """
+    for epoch in range(passes):
+        batches.begin_epoch(epoch)
+        entropies, seconds = [], collections.defaultdict(list)
+        for index in range(len(batches)):
+            x, y = batches[index]
+            begun = time.perf_counter()
+            losses = trainer.train_on_batch(x, y, return_dict=True)
+            entropies.append(float(losses["cross_entropy"]))
+            seconds[x["words"].shape[2]].append(time.perf_counter() - begun)
+            if not math.isfinite(entropies[-1]):
+                raise ModelError(f"the cross entropy is {entropies[-1]} in step {index + 1} of pass {epoch + 1}")
+            trainer.reset_metrics()
+    return float(np.mean(entropies)), seconds
 
 
 def train_and_measure(arena: Arena, run: Run) -> dict:
-    """Train the network of a row, keep its decoder's weights, and measure it.
+    """Train the network of a row, measure it, and leave it in workdir/models.
 
     Returns:
         The row: what it is, its parameters, milliseconds of a training step and of a caption (the shortest seen, as
@@ -162,28 +167,25 @@ def train_and_measure(arena: Arena, run: Run) -> dict:
     stage, network, batches = arena.config.stages[0], arena.network(run), arena.batches(run)
     trainer = CaptionTrainer(network, stage)
     trainer.compile(optimizer=make_optimizer(stage, network, run.passes * len(batches)), jit_compile=False)
-    clock = Clock(batches)
-    history = trainer.fit(
-        batches, epochs=run.passes, verbose=0, callbacks=[clock, keras.callbacks.TerminateOnNaN(raise_error=True)]
-    )
-    weights = arena.workdir / "weights" / f"{run.name}.weights.h5"
-    weights.parent.mkdir(parents=True, exist_ok=True)
-    Scorer(network.decoder).save_weights(weights)
-    written = caption_dev(arena, network)
-    (arena.workdir / "captions").mkdir(exist_ok=True)
-    _write(arena.workdir / "captions" / f"{run.name}.json", written["captions"])
-    return {
+    cross_entropy, seconds = train(trainer, batches, run.passes)
+    commonest = max(seconds, key=lambda words: len(seconds[words]))
+    answers = caption_dev(arena, network)
+    _write(arena.workdir / "captions" / f"{run.name}.json", answers["captions"])
+    row = {
         **dataclasses.asdict(run),
         "title": MECHANISMS[run.mechanism].title,
         "steps": run.passes * len(batches),
         "parameters": sum(int(np.prod(weight.shape)) for weight in network.decoder.trainable_weights),
-        "cross_entropy": history.history["cross_entropy"][-1],
-        "milliseconds_per_step": 1000 * min(clock.seconds),
-        "words_of_that_step": clock.length,
-        **{name: value for name, value in written.items() if name != "captions"},
+        "cross_entropy": cross_entropy,
+        "milliseconds_per_step": 1000 * min(seconds[commonest]),
+        "words_of_that_step": commonest,
+        **{name: value for name, value in answers.items() if name != "captions"},
         **_boxes(arena, network),
         "minutes": (time.perf_counter() - started) / 60,
     }
+    card = f"# {row['title']}\n\nA row of training.compare: {row['steps']} steps on {run.arena}, seed {run.seed}.\n"
+    save_model(arena.workdir / "models" / run.name, network, arena.vocabulary, {"dev": row}, card)
+    return row
 
 
 def caption_dev(arena: Arena, network: CaptionModel) -> dict:
@@ -228,7 +230,7 @@ def compare(arenas: dict[str, Callable[[], Arena]], workdir: pathlib.Path, mecha
 
     Args:
         arenas: makes each arena, once it is needed.
-        workdir: rows, weights, captions and features.
+        workdir: rows, models, captions and features.
         mechanisms: names in `MECHANISMS`.
     """
     made = {name: functools.cache(arena) for name, arena in arenas.items()}
@@ -252,19 +254,18 @@ def _row(made: dict[str, Callable[[], Arena]], run: Run, workdir: pathlib.Path) 
     path = workdir / "rows" / f"{run.name}.json"
     if not path.exists():
         row = train_and_measure(made[run.arena](), run)
-        path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, row)
         score = f"BLEU-4 {row['bleu_4']:.3f}, CIDEr-D {row['cider_d']:.3f}, exact {row['exact']:.3f}"
         rich.print(f"{run.name}: {score}, {row['minutes']:.1f} minutes")
         keras.backend.clear_session()
         gc.collect()
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_json(path)
 
 
 def _write(path: pathlib.Path, value) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written(path) as partial:
+        write_json(partial, value)
 
 
 COLUMNS = {
@@ -306,7 +307,7 @@ def _arenas(flickr8k, shapes, workdir, encoder_weights, boxes) -> dict[str, Call
 
 
 def main(
-    workdir: Annotated[pathlib.Path, typer.Option(help="Folder for features, rows, weights and captions.")],
+    workdir: Annotated[pathlib.Path, typer.Option(help="Folder for features, rows, models and captions.")],
     flickr8k: Annotated[pathlib.Path | None, typer.Option(help="Folder with Flickr8k's captions.jsonl.")] = None,
     shapes: Annotated[pathlib.Path | None, typer.Option(help="Folder of training.prepare shapes.")] = None,
     encoder_weights: Annotated[pathlib.Path | None, typer.Option(help="ImageNet weights, else downloaded.")] = None,
@@ -319,7 +320,8 @@ def main(
         problem = f"--only takes one of {', '.join(MECHANISMS)}" if unknown else "give --flickr8k, --shapes or both"
         raise typer.BadParameter(problem)
     chosen = [name for name in MECHANISMS if not only or name in only]
-    _show(compare(_arenas(flickr8k, shapes, workdir, encoder_weights, boxes), workdir, chosen))
+    with locked(workdir):
+        _show(compare(_arenas(flickr8k, shapes, workdir, encoder_weights, boxes), workdir, chosen))
 
 
 if __name__ == "__main__":
