@@ -34,6 +34,7 @@ def rows(workdir):
         return [{k: v for k, v in row.items() if "second" not in k} for row in csv.DictReader(file)]
 
 
+@pytest.mark.slow
 def test_a_run_cut_within_an_epoch_ends_with_the_same_weights(root, shapes, tmp_path, monkeypatch):
     monkeypatch.setattr("training.train.write_report", lambda run: "")  # takes as long as all the rest
     config = load_config(root / "training" / "configs" / "shapes.toml", SETTINGS)
