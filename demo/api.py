@@ -55,7 +55,7 @@ class BatchRow(TypedDict):
     error: str | None
 
 
-class BlankedResult(TypedDict):
+class BlurredResult(TypedDict):
     cells: list[list[int]]
     attention: float
     probability: float
@@ -64,8 +64,8 @@ class BlankedResult(TypedDict):
 class MaskCheck(TypedDict):
     word: str
     probability: float
-    attended: BlankedResult
-    elsewhere: BlankedResult
+    attended: BlurredResult
+    elsewhere: BlurredResult
 
 
 def add_endpoints(models: Models) -> None:
@@ -106,8 +106,8 @@ def add_endpoints(models: Models) -> None:
             return {
                 "word": check.word,
                 "probability": check.probability,
-                "attended": _blanked(check.attended),
-                "elsewhere": _blanked(check.elsewhere),
+                "attended": _blurred(check.attended),
+                "elsewhere": _blurred(check.elsewhere),
             }
 
     def draw(
@@ -128,7 +128,7 @@ def add_endpoints(models: Models) -> None:
         (caption, "caption", "Caption a photo: its words with their masks, and the other captions of the search."),
         (score, "score", "The probabilities and masks of given words."),
         (captions, "captions", "Caption several photos; one that cannot be read is a row with its error."),
-        (check_mask, "check_mask", "Blank out where a word looked, and an equal place elsewhere."),
+        (check_mask, "check_mask", "Blur out where a word looked, and an equal place elsewhere."),
         (draw, "draw", "A caption as a file: picture of a word, contact sheet, card, animation, JSON."),
         (list_models, "models", "The models that can be asked, the default first."),
     ):
@@ -148,6 +148,6 @@ def _result(captioner: Captioner, caption: Caption, others: list[Caption]) -> Ca
     }
 
 
-def _blanked(blanked: evidence.Blanked) -> BlankedResult:
-    cells = np.argwhere(blanked.cells).tolist()
-    return {"cells": cells, "attention": blanked.attention, "probability": blanked.probability}
+def _blurred(blurred: evidence.Blurred) -> BlurredResult:
+    cells = np.argwhere(blurred.cells).tolist()
+    return {"cells": cells, "attention": blurred.attention, "probability": blurred.probability}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from captioner import Caption, Captioner, ConfigError
 from captioner.image import view_box
@@ -19,7 +19,7 @@ from captioner.reading import open_image
 # The mean colour of ImageNet: what networks trained on photos take for no picture at all.
 BLANK = Image.new("RGB", (32, 32), (124, 116, 104))
 CHECK_SIDE = 1024
-ATTENDED_SHARE = 0.5
+ATTENDED_SHARE = 0.8
 LARGEST_SHARE = 0.25
 
 
@@ -38,8 +38,8 @@ def leaning(captioner: Captioner, caption: Caption) -> list[float]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Blanked:
-    """A photo with some cells of the attention grid blanked out.
+class Blurred:
+    """A photo with some cells of the attention grid blurred out.
 
     Attributes:
         picture: what the network was shown.
@@ -60,12 +60,12 @@ class Check:
 
     word: str
     probability: float
-    attended: Blanked
-    elsewhere: Blanked
+    attended: Blurred
+    elsewhere: Blurred
 
 
 def check_mask(captioner: Captioner, photo, text: str, index: int) -> Check:
-    """Blank out where word `index` of a caption looked, and for comparison where it did not.
+    """Blur out where word `index` of a caption looked, and for comparison where it did not.
 
     Args:
         captioner: the model.
@@ -85,22 +85,32 @@ def check_mask(captioner: Captioner, photo, text: str, index: int) -> Check:
     word = caption.words[index]
     cells = attended_cells(word.mask)
 
-    def blanked(cells: np.ndarray) -> Blanked:
-        without = blank_out(picture, cells, caption.resize)
+    def blurred(cells: np.ndarray) -> Blurred:
+        without = blur_out(picture, cells, caption.resize)
         probability = captioner.score(without, text).words[index].probability
-        return Blanked(without, cells, float(word.mask[cells].sum()), probability)
+        return Blurred(without, cells, float(word.mask[cells].sum()), probability)
 
-    return Check(word.text, word.probability, blanked(cells), blanked(moved_away(cells, word.mask)))
+    return Check(word.text, word.probability, blurred(cells), blurred(moved_away(cells, word.mask)))
 
 
 def attended_cells(mask: np.ndarray) -> np.ndarray:
-    """The fewest cells that hold half of the attention, at most a quarter of the grid: bool (rows, columns)."""
+    """The fewest cells that hold most of the attention, at most a quarter of the grid, and their neighbours.
+
+    Neighbours, because an annotation vector has seen more of the photo than its own cell. On 40 words of Flickr8k's dev
+    split that the photo makes five times likelier, one a photo, models/flickr8k kept 23 % of the probability (median)
+    without this place and 95 % without the other; without neighbours, 75 % and all of it.
+
+    Returns:
+        bool (rows, columns).
+    """
     order = np.argsort(-mask, axis=None, kind="stable")
     reached = np.cumsum(mask.ravel()[order])
     count = int(np.searchsorted(reached, ATTENDED_SHARE * reached[-1])) + 1
     cells = np.zeros(mask.size, bool)
     cells[order[: max(1, min(count, int(LARGEST_SHARE * mask.size)))]] = True
-    return cells.reshape(mask.shape)
+    around = np.pad(cells.reshape(mask.shape), 1)
+    rows, columns = mask.shape
+    return np.any([around[y : y + rows, x : x + columns] for y in range(3) for x in range(3)], axis=0)
 
 
 def moved_away(cells: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -111,8 +121,8 @@ def moved_away(cells: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.roll(cells, moves[int(np.argmin(seen))], axis=(0, 1))
 
 
-def blank_out(picture: Image.Image, cells: np.ndarray, resize: str) -> Image.Image:
-    """A copy whose chosen cells hold the mean colour of the picture.
+def blur_out(picture: Image.Image, cells: np.ndarray, resize: str) -> Image.Image:
+    """A copy whose chosen cells are blurred until nothing can be told; less foreign to the network than flat patches.
 
     Args:
         picture: upright RGB.
@@ -121,11 +131,12 @@ def blank_out(picture: Image.Image, cells: np.ndarray, resize: str) -> Image.Ima
     """
     left, top, right, bottom = view_box(picture.size, resize)
     rows, columns = cells.shape
-    mean = tuple(int(value) for value in np.asarray(picture).reshape(-1, 3).mean(axis=0).round())
-    blank = picture.copy()
+    without = picture.copy()
+    blurred = picture.filter(ImageFilter.GaussianBlur(max(picture.size) / 10))
     for row, column in np.argwhere(cells).tolist():
-        x = (round(left + (right - left) * edge / columns) for edge in (column, column + 1))
-        y = (round(top + (bottom - top) * edge / rows) for edge in (row, row + 1))
-        (x0, x1), (y0, y1) = x, y
-        blank.paste(mean, (x0, y0, x1, y1))
-    return blank
+        x0, x1 = (round(left + (right - left) * edge / columns) for edge in (column, column + 1))
+        y0, y1 = (round(top + (bottom - top) * edge / rows) for edge in (row, row + 1))
+        box = (max(x0, 0), max(y0, 0), min(x1, picture.width), min(y1, picture.height))
+        if box[0] < box[2] and box[1] < box[3]:
+            without.paste(blurred.crop(box), box)
+    return without

@@ -113,7 +113,7 @@ class Listeners:
             return self._leaning(captioner, captioner.score(uploaded(question.photo), question.text))
 
     def check(self, event: gr.EventData) -> Message:
-        """Blank out where a word looked, and an equal place elsewhere."""
+        """Blur out where a word looked, and an equal place elsewhere."""
         with asked(event) as question:
             captioner = self.models[question.model]
             check = evidence.check_mask(captioner, uploaded(question.photo), question.text, question.index)
@@ -122,8 +122,8 @@ class Listeners:
                 text=question.text,
                 index=question.index,
                 probability=check.probability,
-                attended=_describe_blanked(check.attended),
-                elsewhere=_describe_blanked(check.elsewhere),
+                attended=_describe_blurred(check.attended),
+                elsewhere=_describe_blurred(check.elsewhere),
             )
 
     def keep(self, event: gr.EventData) -> Message:
@@ -220,9 +220,9 @@ def settle(captioner: Captioner, picture: Image.Image, options: dict[str, Any], 
     return sorted(captions, key=lambda caption: strategy == "sample" and caption.text != streamed.text)
 
 
-def _describe_blanked(blanked: evidence.Blanked) -> dict[str, Any]:
+def _describe_blurred(blurred: evidence.Blurred) -> dict[str, Any]:
     return {
-        "photo": cache_photo(blanked.picture, CHECK_SIDE).model_dump(),
-        "attention": blanked.attention,
-        "probability": blanked.probability,
+        "photo": cache_photo(blurred.picture, CHECK_SIDE).model_dump(),
+        "attention": blurred.attention,
+        "probability": blurred.probability,
     }

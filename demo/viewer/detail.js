@@ -55,7 +55,7 @@ function showEvidence() {
   const key = keyOf(chosen);
   const check = checks.get(key);
   if (check) return box.replaceChildren(...evidenceOf(check));
-  const node = button("check", pending === key ? "Blanking out …" : "Is the mask true?");
+  const node = button("check", pending === key ? "Asking again …" : "Is the mask true?");
   node.disabled = Boolean(pending) || picture.writing;
   const index = chosen;
   node.addEventListener("click", () => {
@@ -63,12 +63,12 @@ function showEvidence() {
     ask("check", { index });
     showEvidence();
   });
-  box.replaceChildren(node, make("p", "note", "Blanks out where this word looked, and as large a place elsewhere, and asks the network again."));
+  box.replaceChildren(node, make("p", "note", "Blurs out where this word looked, and as large a place elsewhere, and asks the network again."));
 }
 
 function evidenceOf(check) {
   const word = caption.words[chosen].text;
-  const falls = [check.attended, check.elsewhere].map((blanked) => blanked.probability / check.probability);
+  const falls = [check.attended, check.elsewhere].map((blurred) => blurred.probability / check.probability);
   const [attended, elsewhere] = falls;
   let verdict = "The word does not hang on either place.";
   if (attended < 0.67 && attended < 0.8 * elsewhere) verdict = "The word hangs on the place its mask shows.";
