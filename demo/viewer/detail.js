@@ -66,14 +66,18 @@ function showEvidence() {
   box.replaceChildren(node, make("p", "note", "Blurs out where this word looked, and as large a place elsewhere, and asks the network again."));
 }
 
+// What the two falls of the probability say together.
+function verdict(check) {
+  const fall = (blurred) => Math.max(0, 1 - blurred.probability / check.probability);
+  const [attended, elsewhere] = [fall(check.attended), fall(check.elsewhere)];
+  if (attended < 0.15 && elsewhere < 0.15) return "Neither place matters much to this word.";
+  if (Math.abs(attended - elsewhere) < 0.15) return "Both places matter alike to this word.";
+  if (elsewhere > attended) return "The other place matters more to this word: here the mask misleads.";
+  return attended >= 0.5 ? "The word hangs on the place its mask shows." : "The word rests in part on the place its mask shows.";
+}
+
 function evidenceOf(check) {
   const word = caption.words[chosen].text;
-  const falls = [check.attended, check.elsewhere].map((blurred) => blurred.probability / check.probability);
-  const [attended, elsewhere] = falls;
-  let verdict = "The word does not hang on either place.";
-  if (attended < 0.67 && attended < 0.8 * elsewhere) verdict = "The word hangs on the place its mask shows.";
-  else if (elsewhere < 0.67 && elsewhere < 0.8 * attended) verdict = "The word hangs on another place than its mask shows.";
-  else if (attended < 0.67) verdict = "The word hangs on both places.";
   const rows = [
     ["the photo as it is", null, check.probability, null],
     ["without the place it looked at", check.attended.photo.url, check.attended.probability, check.attended.attention],
@@ -91,7 +95,7 @@ function evidenceOf(check) {
   });
   const list = make("ol", "tries");
   list.append(...rows);
-  return [make("h2", "", `P(“${word}”) when the network is shown`), list, make("p", "verdict", verdict)];
+  return [make("h2", "", `P(“${word}”) when the network is shown`), list, make("p", "verdict", verdict(check))];
 }
 
 function receiveCheck(message) {

@@ -238,13 +238,9 @@ def test_a_wrong_file_is_refused_in_words_and_leaves_no_old_caption(visitor, pic
 
 def test_a_path_that_was_not_uploaded_is_refused(page, server):
     path = str(ROOT / "demo/examples/dog.jpg")
-    for endpoint, data in [
-        ("caption", [{"path": path}, 5]),
-        ("captions", [[{"path": path}]]),
-        ("score", [{"path": path}, "a"]),
-    ]:
-        answer = page.request.post(f"{server}/gradio_api/call/{endpoint}", data={"data": data})
-        result = page.request.get(f"{server}/gradio_api/call/{endpoint}/{answer.json()['event_id']}").text()
+    for endpoint, asked in [("caption", {"photo": {"path": path}}), ("captions", {"photos": [{"path": path}]})]:
+        answer = page.request.post(f"{server}/gradio_api/call/v2/{endpoint}", data=asked)
+        result = page.request.get(f"{server}/gradio_api/call/v2/{endpoint}/{answer.json()['event_id']}").text()
         assert "event: error" in result and "not uploaded" in result, result
 
 
