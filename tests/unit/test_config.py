@@ -80,3 +80,18 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path):
         load_config(tmp_path / "bad.toml")
     with pytest.raises(ConfigError, match="cannot read the configuration"):
         load_config(tmp_path / "none.toml")
+
+
+def test_the_reference_names_every_training_setting_with_its_default(root):
+    path = root / "training" / "configs" / "reference.toml"
+    config, text = load_config(path), path.read_text()
+    for described in (config, config.stages[0]):
+        for name, field in type(described).model_fields.items():
+            assert f"{name} = " in text or name in ("model", "stages"), f"reference.toml does not name {name}"
+            if name not in ("model", "stages", "epochs"):
+                assert getattr(described, name) == field.default, f"reference.toml gives {name} another default"
+
+
+@pytest.mark.parametrize("name", ["flickr8k", "flickr8k_self_critical", "shapes", "reference"])
+def test_configurations_that_ship_can_be_read(root, name):
+    assert load_config(root / "training" / "configs" / f"{name}.toml").stages

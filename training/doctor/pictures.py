@@ -17,7 +17,7 @@ from captioner.reading import open_image
 from training.progress import counted
 
 SIDE = 16  # of the grid of brightness differences: 256 bits
-THUMBNAIL = 32
+THUMBNAIL = 16
 BITS_APART = 36  # of 256; rescaling and JPEG change a few, and no two photos of Flickr8k's splits differ in under 49
 COLOURS_APART = 16.0  # of 255, on average over a thumbnail
 BLOCK = 4096
@@ -25,7 +25,7 @@ BLOCK = 4096
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """What is kept of a picture, about 2 KB.
+    """What is kept of a picture, about 1 KB.
 
     Attributes:
         problem: why it cannot be read, one line; "" where it can, and all else is then filled in.
@@ -34,7 +34,7 @@ class Look:
         digest: hash of the file's bytes.
         bits: difference hash, (256,) of -1 and 1 (Krawetz 2013, "Kind of Like That"): is each point of a 17x16 gray
             thumbnail darker than the one right of it?
-        thumbnail: uint8 (32, 32, 3).
+        thumbnail: uint8 (16, 16, 3).
     """
 
     problem: str = ""
