@@ -24,12 +24,12 @@ from training.mechanisms import MECHANISMS
 from training.reinforce import Reinforce
 
 WORDS = Vocabulary([*SPECIAL, *"abc"])
-GRID, CHANNELS, LONGEST = (2, 3), 5, 3
+GRID, CHANNELS, LONGEST = (3, 4), 5, 2
 BASE = ModelConfig.parse(
     {
         "encoder": {"architecture": "any", "layers": ["any"]},
         "context": {"units": 8},
-        "attention": {"units": 8, "window": 1},
+        "attention": {"units": 8},
         "decoder": {"embedding_size": 8, "lstm_units": 8, "max_words": LONGEST},
     }
 )
@@ -79,7 +79,7 @@ def test_every_part_is_in_the_comparison():
 def test_masks(name):
     outputs, attention = read(name), MECHANISMS[name].of(BASE).attention
     masks = outputs.get("heads", outputs["weights"])
-    assert outputs["weights"].shape == (2, 2, LONGEST + 1, 6)
+    assert outputs["weights"].shape == (2, 2, LONGEST + 1, 12)
     assert ("heads" in outputs) == (attention.heads > 1) and ("sentinel" in outputs) == attention.sentinel
     assert masks.min() >= 0
     np.testing.assert_allclose(masks.sum(-1), 1, atol=1e-5)

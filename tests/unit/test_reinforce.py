@@ -57,13 +57,13 @@ def test_it_learns_where_to_look():
     targets = np.full((1, 64, 1), 2, "int32")
     chances = tf.constant([0.1, 0.1, 0.9, 0.1])
     state = layer.initial_state((1, 64), training=True)
-    for _ in range(60):
+    for _ in range(25):
         with tf.GradientTape() as tape:
             used, _, state, report = layer.normalise(tf.tile(scores, (1, 64, 1)), None, state)
             right = tf.stop_gradient(tf.reduce_sum(used * chances, axis=-1))
             logits = tf.math.log(tf.stack([0.0 * right + 1e-9, 1 - right, right], axis=-1))[:, :, None]
             given = {"logits": logits, **{name: value[..., None] for name, value in report.items()}}
             loss = reinforce.loss(given, targets)
-        scores.assign_sub(2.0 * tape.gradient(loss, scores))
+        scores.assign_sub(4.0 * tape.gradient(loss, scores))
     assert int(tf.argmax(scores[0, 0])) == good
     assert float(tf.nn.softmax(scores)[0, 0, good]) > 0.8
