@@ -251,7 +251,7 @@ def test_many_photos_give_a_table_to_take_away(visitor, picture, client, tmp_pat
     Image.open(good).rotate(90, expand=True).save(tall)
     page.get_by_role("tab", name="Many photos").click()
     page.set_input_files("#photos input[type=file]", [good, bad, tall])
-    page.get_by_text("tall.png").first.wait_for()
+    page.locator("#photos tr.file").nth(2).wait_for()
     page.click("#caption-all")
     page.wait_for_selector('.batch[data-state="done"]', timeout=60_000)
     wanted = [ask(client, path, api_name="/caption")["text"] for path in (good, tall)]
