@@ -80,7 +80,8 @@ class Hard(Normaliser):
         return used, weights, {"random": random, "expected": expected}, report
 
     def _best(self, weights):
-        return ops.one_hot(ops.argmax(weights, axis=-1), weights.shape[-1], dtype="float32")
+        _, place = ops.top_k(weights, 1)  # exporters know it; Keras's argmax looks at bits
+        return ops.one_hot(place[..., 0], weights.shape[-1], dtype="float32")
 
 
 def _over_heads(value):

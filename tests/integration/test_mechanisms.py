@@ -27,6 +27,8 @@ BASE = ModelConfig.parse(
     }
 )
 
+SERVED = ("hard", "local_monotonic", "multi_head", "sentinel", "bilstm", "transformer")  # ONNX is the narrower way
+
 
 @pytest.fixture(scope="module")
 def picture():
@@ -64,7 +66,7 @@ def test_exports_say_what_the_model_says(name, tmp_path, tiny_vocabulary, pictur
     model = Captioner.from_pretrained(folder)
     found = model.caption(picture, beam_width=2), model.score(picture, "a brown dog runs")
     assert found[0].words
-    for kind in ("onnx", "saved_model"):
+    for kind in ("onnx", "saved_model") if name in SERVED else ("onnx",):
         exported = Captioner.from_pretrained(export(folder, tmp_path / kind, kind))
         same(found[0], exported.caption(picture, beam_width=2))
         same(found[1], exported.score(picture, "a brown dog runs"))
