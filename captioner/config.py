@@ -13,6 +13,8 @@ import pydantic
 
 from captioner.errors import ConfigError
 
+LARGEST_OPTION = 4  # such as alpha of MobileNet, which multiplies the memory of a network by its square
+
 
 def _nearest(key: str, known: list[str]) -> str:
     close = difflib.get_close_matches(key, known, n=1)
@@ -72,6 +74,14 @@ class EncoderConfig(Config):
     resize: Literal["squash", "crop", "pad"] = "squash"
     coordinates: bool = False
     options: dict[str, float | int | str | bool] = {}
+
+    @pydantic.field_validator("options")
+    @classmethod
+    def _numbers_are_small(cls, options: dict[str, Any]) -> dict[str, Any]:
+        for key, value in options.items():
+            if isinstance(value, (int, float)) and not abs(value) <= LARGEST_OPTION:
+                raise ValueError(f"{key} is {value}, and no number of an architecture is over {LARGEST_OPTION}")
+        return options
 
 
 class AttentionConfig(Config):

@@ -19,7 +19,7 @@ def application(name: str):
         ConfigError: there is none.
     """
     build = getattr(keras.applications, name, None)
-    if not callable(build) or name[:1].islower():
+    if not callable(build) or not name[:1].isupper():
         known = [n for n, v in vars(keras.applications).items() if callable(v) and n[:1].isupper()]
         raise ConfigError(f"keras.applications has no architecture '{name}': choose one of {', '.join(known)}")
     return build, inspect.getmodule(build)

@@ -21,7 +21,7 @@ import typer
 from captioner.config import DecodingOptions
 from captioner.controls import NOT_REPORTED, Controls
 from captioner.errors import CaptionerError, ModelError
-from captioner.folder import find_model, write_common, write_json, written_whole
+from captioner.folder import find_model, read_card, write_common, write_json, written_whole
 from captioner.quiet import load_keras, no_framework_noise, silence_frameworks
 
 load_keras()
@@ -61,7 +61,7 @@ def export(model: str | os.PathLike, out: str | os.PathLike, format: str, **opti
         raise ModelError(f"{out} is there and no exported model; choose another folder")
     network, vocabulary, metrics = load_model(model)
     controls = Controls.resolve(DecodingOptions.parse(options), vocabulary, network.config.decoder.max_words)
-    card = (find_model(model) / "README.md").read_text(encoding="utf-8")
+    card = read_card(find_model(model))
     functions = Functions(network)
     with written_whole(out) as partial:
         if Format(format) is Format.onnx:

@@ -1,5 +1,8 @@
 """Model folders, whatever runs them: found, written whole, verified. Knows no Keras.
 
+A folder may come from a stranger. Its parts are regular files of bounded size, never links; they are compared with the
+manifest before anything in them is believed, and read as text, JSON and numbers.
+
 config.json  vocabulary.txt  metrics.json  README.md  manifest.json, and the parts of the folder's kind:
 
 - "keras": model.weights.h5;
@@ -15,12 +18,15 @@ import json
 import os
 import pathlib
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
+
+import pydantic
 
 import captioner
-from captioner.config import ModelConfig
+from captioner.config import Config, ModelConfig
 from captioner.errors import ConfigError, ModelError
 from captioner.vocabulary import Vocabulary
 
@@ -37,6 +43,17 @@ PARTS = {
 }
 COMMON = ("config.json", "vocabulary.txt")
 MODELS = pathlib.Path(__file__).resolve().parent.parent / "models"
+MAX_TEXT = 16_000_000  # bytes of a text file; the vocabulary of a model is some hundred kilobytes
+MAX_WEIGHTS = 4_000_000_000  # bytes of a file of weights
+
+
+class Manifest(Config):
+    """manifest.json: what a folder is, what wrote it, and the sha256 of the parts that belong together."""
+
+    format_version: int
+    kind: str = "keras"
+    versions: dict[str, str] = pydantic.Field(default_factory=dict)
+    sha256: dict[str, str]
 
 
 def find_model(name: str | os.PathLike) -> pathlib.Path:
@@ -64,23 +81,29 @@ def written_whole(folder: str | os.PathLike) -> Iterator[pathlib.Path]:
         folder: its name in the end; an older folder there is replaced.
     """
     folder = pathlib.Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    old = _kept(folder)
+    partial = None
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         partial.chmod(0o755)
         yield partial
-        _replace_folder(partial, folder)
+        _flush(partial)
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
+        partial.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except (OSError, RuntimeError) as error:  # HDF5 raises the latter for a full disk
+        if isinstance(error, RuntimeError) and "write" not in str(error):
+            raise
+        reason = getattr(error, "strerror", None) or str(error).strip().split("\n")[0]
+        raise ModelError(f"{folder} cannot be written: {reason}; nothing was changed") from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _replace_folder(new: pathlib.Path, folder: pathlib.Path) -> None:
-    old = _kept(folder)
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    new.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        if partial:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _kept(folder: pathlib.Path) -> pathlib.Path:
@@ -98,6 +121,14 @@ def recover_folder(folder: str | os.PathLike) -> None:
         _kept(folder).rename(folder)
     for partial in folder.parent.glob(f".{folder.name}-*"):
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _flush(folder: pathlib.Path) -> None:
+    """Have all files on the disk before they take their name: a power cut must not leave a name without its bytes."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
 
 
 def write_common(
@@ -129,23 +160,62 @@ def verify(folder: pathlib.Path) -> str:
         Its kind: "keras", "saved_model" or "onnx".
 
     Raises:
-        ModelError: a part is missing or differs from what the manifest says.
+        ModelError: a part is missing, a link, too long, or differs from what the manifest says.
     """
-    manifest = read_json(folder / "manifest.json")
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("sha256"), dict):
-        raise ModelError(f"{folder / 'manifest.json'} is not a manifest of a model folder")
-    version, kind = manifest.get("format_version"), manifest.get("kind", "keras")
-    if version != FORMAT_VERSION:
-        raise ModelError(f"{folder} has format version {version}; this library reads version {FORMAT_VERSION}")
-    if kind not in PARTS:
-        raise ModelError(f"{folder / 'manifest.json'}: a folder is of kind {', '.join(PARTS)}. Received: {kind!r}")
-    for name in (*COMMON, *PARTS[kind]):
-        path = folder / name
-        if not path.is_file():
-            raise ModelError(f"{path} is missing; the model folder is not complete")
-        if _sha256(path) != manifest["sha256"].get(name):
-            raise ModelError(f"{path} is not the file the manifest names; copy the model folder again")
-    return kind
+    manifest = _read_manifest(folder / "manifest.json")
+    parts = (*COMMON, *PARTS[manifest.kind])
+    for name in parts:
+        check_part(folder, name)
+        if _sha256(folder / name) != manifest.sha256.get(name):
+            raise ModelError(f"{folder / name} is not the file the manifest names; copy the model folder again")
+    for name in manifest.sha256.keys() - set(parts):
+        raise ModelError(
+            f"{folder / 'manifest.json'} names {name!r}, which is no part of a {manifest.kind} folder of version "
+            f"{FORMAT_VERSION}; a newer captioner may have written it"
+        )
+    return manifest.kind
+
+
+def _read_manifest(path: pathlib.Path) -> Manifest:
+    values = read_json(path)
+    if not isinstance(values, dict) or not isinstance(values.get("sha256"), dict):
+        raise ModelError(f"{path} is not a manifest of a model folder")
+    if values.get("format_version") != FORMAT_VERSION:
+        raise ModelError(
+            f"{path.parent} has format version {values.get('format_version')}; this library reads version "
+            f"{FORMAT_VERSION}, see {path.name}"
+        )
+    try:
+        manifest = Manifest.parse(values)
+    except ConfigError as error:
+        raise ModelError(f"{path}: {error}") from None
+    if manifest.kind not in PARTS:
+        raise ModelError(f"{path}: a folder is of kind {', '.join(PARTS)}. Received: {manifest.kind!r}")
+    return manifest
+
+
+def check_part(folder: pathlib.Path, name: str) -> None:
+    """See that a part of a folder is a file, in the folder itself, of a length that can be.
+
+    Raises:
+        ModelError: it is not.
+    """
+    path = folder
+    for step in pathlib.PurePath(name).parts:
+        path = path / step
+        try:
+            status = path.lstat()
+        except OSError as error:
+            if isinstance(error, FileNotFoundError):
+                raise ModelError(f"{path} is missing; the model folder is not complete") from None
+            raise ModelError(f"{path} cannot be read: {error.strerror}") from None
+        if stat.S_ISLNK(status.st_mode):
+            raise ModelError(f"{path} is a link; the parts of a model folder are files of its own")
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelError(f"{path} is not a file; copy the model folder again")
+    limit = MAX_TEXT if path.suffix in (".json", ".txt", ".md") else MAX_WEIGHTS
+    if status.st_size > limit:
+        raise ModelError(f"{path} has {status.st_size:,} bytes, more than the {limit:,} that such a part may have")
 
 
 def read_common(folder: pathlib.Path) -> tuple[ModelConfig, Vocabulary, dict[str, Any]]:
@@ -158,14 +228,64 @@ def read_common(folder: pathlib.Path) -> tuple[ModelConfig, Vocabulary, dict[str
         config = ModelConfig.parse(read_json(folder / "config.json"))
     except ConfigError as error:
         raise ModelError(f"{folder / 'config.json'}: {error}") from None
-    vocabulary = Vocabulary.load(folder / "vocabulary.txt")
-    metrics = read_json(folder / "metrics.json") if (folder / "metrics.json").exists() else {}
+    try:
+        vocabulary = Vocabulary.load(folder / "vocabulary.txt")
+    except ModelError as error:
+        raise ModelError(f"{folder / 'vocabulary.txt'}: {error}") from None
+    metrics = read_json(folder / "metrics.json") if os.path.lexists(folder / "metrics.json") else {}
+    if not isinstance(metrics, dict):
+        raise ModelError(f"{folder / 'metrics.json'} holds no metrics but {type(metrics).__name__}")
     return config, vocabulary, metrics
 
 
+class Export(Config):
+    """export.json: which kind of folder, and the rows and columns of its masks."""
+
+    kind: str
+    grid: tuple[Annotated[int, pydantic.Field(ge=1, le=1024)], Annotated[int, pydantic.Field(ge=1, le=1024)]]
+
+
+def read_grid(folder: pathlib.Path) -> tuple[int, int]:
+    """Rows and columns of the masks of an exported model.
+
+    Raises:
+        ModelError: export.json does not say so.
+    """
+    path = folder / "export.json"
+    values = read_json(path)
+    try:
+        return Export.parse(values).grid
+    except ConfigError as error:
+        raise ModelError(f"{path}: {error}") from None
+
+
+def read_card(folder: pathlib.Path) -> str:
+    """The model card; a sentence that there is none where README.md is missing.
+
+    Raises:
+        ModelError: README.md is there and no text.
+    """
+    if not os.path.lexists(folder / "README.md"):
+        return f"# {folder.name}\n\nThis model came without a card.\n"
+    return _read_text(folder / "README.md")
+
+
+def _read_text(path: pathlib.Path) -> str:
+    check_part(path.parent, path.name)
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path} is not text in UTF-8: {error.reason} at byte {error.start}") from None
+
+
 def _sha256(path: pathlib.Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
@@ -177,11 +297,10 @@ def read_json(path: pathlib.Path) -> Any:
     """Read JSON.
 
     Raises:
-        ModelError: the file is missing or no JSON.
+        ModelError: the file is missing, a link, too long or no JSON.
     """
+    text = _read_text(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}; the model folder is not complete") from None
-    except ValueError as error:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not JSON: {error}") from None

@@ -5,6 +5,7 @@ models/<name>/  config.json  model.weights.h5  vocabulary.txt  metrics.json  REA
 
 from __future__ import annotations
 
+import io
 import os
 import pathlib
 from typing import Any
@@ -13,6 +14,7 @@ import h5py
 import keras
 import numpy as np
 
+from captioner import hdf5
 from captioner.config import ModelConfig
 from captioner.encoder import Encoder
 from captioner.errors import ModelError
@@ -20,6 +22,10 @@ from captioner.folder import find_model, read_common, verify, write_common, writ
 from captioner.model import CaptionModel
 from captioner.vocabulary import Vocabulary
 from captioner.weights import load_weights, without_numbers
+
+MAX_CLAIM = 4_000_000_000  # bytes of all arrays of a file of weights
+MAX_RATIO = 64  # of what they claim to the bytes of the file; compressed float16 is near 1.2
+SMALL_CLAIM = 64_000_000  # always allowed: arrays of zeros compress to nothing
 
 
 def save_model(
@@ -100,14 +106,76 @@ def build_model(folder: pathlib.Path, config: ModelConfig, vocabulary: Vocabular
     """The network of a verified folder, with its weights.
 
     Raises:
-        ModelError: the weights are not those of the configuration.
+        ModelError: the weights are not those of the configuration, or hold values that are not finite.
     """
-    with without_numbers():
-        encoder = Encoder(config.encoder, name="encoder")
-    model = CaptionModel(config, len(vocabulary), encoder)
+    path = folder / "model.weights.h5"
+    arrays = read_arrays(path)
+    # Before the network takes memory: a long vocabulary alone could ask for any amount of it.
+    words = (len(vocabulary), config.decoder.embedding_size)
+    if words not in {array.shape for array in arrays.values()}:
+        raise ModelError(
+            f"{path} does not fit {folder / 'vocabulary.txt'} and {folder / 'config.json'}: it holds no array of "
+            f"{words[0]} words by {words[1]}"
+        )
+    model = _build_network(folder, config, vocabulary)
     try:
-        load_weights(model, folder / "model.weights.h5")
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ModelError(f"{folder / 'model.weights.h5'} does not fit {folder / 'config.json'}: {reason}") from None
+        load_weights(model, _CleanCopy(arrays))
+    except Exception as error:  # Keras and h5py raise many types
+        raise ModelError(f"{path} does not fit {folder / 'config.json'}: {_reason(error)}") from None
+    held = sum(array.dtype.kind == "f" for array in arrays.values())  # whole numbers are states of random generators
+    wanted = sum(keras.backend.is_float_dtype(variable.dtype) for variable in model.variables)
+    if held != wanted:
+        raise ModelError(
+            f"{path} does not fit {folder / 'config.json'}: it holds {held} arrays and the network has {wanted}"
+        )
     return model
+
+
+def read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """Every array of a file of weights by its path, "decoder/vars/0", read without the C library of HDF5.
+
+    Raises:
+        ModelError: the file is damaged, made to harm, or holds numbers that are not finite.
+    """
+    try:
+        data = path.read_bytes()
+        file = hdf5.File(data)
+        claimed = sum(array.nbytes for array in file.arrays.values())
+        limit = min(MAX_CLAIM, max(MAX_RATIO * len(data), SMALL_CLAIM))
+        if claimed > limit:
+            raise hdf5.Unreadable(f"its arrays claim {claimed:,} bytes, more than {limit:,} for a file of its length")
+        arrays = {name: file.read(name) for name in file.arrays}
+    except hdf5.Unreadable as error:
+        raise ModelError(f"{path} is no file of weights that can be read: {error}") from None
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from None
+    for name, values in arrays.items():
+        if not np.isfinite(values).all():
+            raise ModelError(f"{path}: '{name}' holds values that are not finite")
+    return arrays
+
+
+class _CleanCopy(io.BytesIO):
+    """A file of weights in memory that h5py wrote here, of numbers that came from elsewhere."""
+
+    def __init__(self, arrays: dict[str, np.ndarray]):
+        super().__init__()
+        with h5py.File(self, "w", libver="latest") as file:
+            for name, values in arrays.items():
+                file[name] = values
+
+    def __str__(self) -> str:
+        return "clean.weights.h5"  # Keras tells a format by the end of a name
+
+
+def _build_network(folder: pathlib.Path, config: ModelConfig, vocabulary: Vocabulary) -> CaptionModel:
+    try:
+        with without_numbers():
+            encoder = Encoder(config.encoder, name="encoder")
+        return CaptionModel(config, len(vocabulary), encoder)
+    except Exception as error:  # a configuration can be valid and still describe nothing that Keras can build
+        raise ModelError(f"{folder / 'config.json'} describes no network that can be built: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -71,7 +71,7 @@ class Vocabulary:
         if len(self._ids) != len(self.words):
             twice = next(word for word, n in collections.Counter(self.words).items() if n > 1)
             raise ModelError(f"vocabulary holds '{twice}' more than once; each word may stand on one line only")
-        wrong = next((word for word in self.words[4:] if not word or word.split() != [word]), None)
+        wrong = next((word for word in self.words[4:] if word.split() != [word] or not word.isprintable()), None)
         if wrong is not None:
             raise ModelError(f"vocabulary line {self.words.index(wrong) + 1} is not a single word. Received: {wrong!r}")
 

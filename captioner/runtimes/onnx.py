@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 from captioner.errors import ModelError
-from captioner.folder import read_common, read_json
+from captioner.folder import read_common, read_grid
 from captioner.runtimes.base import ExportedRuntime
 
 
@@ -24,8 +24,9 @@ class OnnxRuntime(ExportedRuntime):
         self.config, self.vocabulary, self.metrics = read_common(folder)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # From bytes, since a model in a file may name further files.
         open_session = lambda name: onnxruntime.InferenceSession(
-            folder / name, options, providers=["CPUExecutionProvider"]
+            (folder / name).read_bytes(), options, providers=["CPUExecutionProvider"]
         )
         try:
             self._encoder, self._step = open_session("encoder.onnx"), open_session("step.onnx")
@@ -33,7 +34,9 @@ class OnnxRuntime(ExportedRuntime):
             reason = str(error).strip().split("\n")[0]
             raise ModelError(f"{folder} holds no ONNX model that onnxruntime can run: {reason}") from None
         self._step_inputs = {value.name for value in self._step.get_inputs()}
-        self.grid = tuple(read_json(folder / "export.json")["grid"])
+        if [value.name for value in self._encoder.get_inputs()] != ["pixels"] or "words" not in self._step_inputs:
+            raise ModelError(f"{folder} holds no encoder and step of a captioner; export the model again")
+        self.grid = read_grid(folder)
 
     def encode(self, squares):
         return _run(self._encoder, {"pixels": squares})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 
 from captioner.errors import ModelError
-from captioner.folder import read_common, read_json
+from captioner.folder import read_common, read_grid
 from captioner.quiet import load_tensorflow
 from captioner.runtimes.base import ExportedRuntime
 
@@ -18,12 +18,12 @@ class SavedModelRuntime(ExportedRuntime):
         tensorflow = load_tensorflow()
         try:
             self._loaded = tensorflow.saved_model.load(str(folder))
-        except (OSError, ValueError, KeyError) as error:
+            self._step_inputs = set(self._loaded.signatures["step"].structured_input_signature[1])
+        except Exception as error:  # TensorFlow raises many types
             reason = str(error).strip().split("\n")[0]
             raise ModelError(f"{folder} holds no SavedModel that TensorFlow can load: {reason}") from None
         self._tensor = tensorflow.constant
-        self._step_inputs = set(self._loaded.signatures["step"].structured_input_signature[1])
-        self.grid = tuple(read_json(folder / "export.json")["grid"])
+        self.grid = read_grid(folder)
 
     def encode(self, squares):
         return self._run("encode", {"pixels": squares})

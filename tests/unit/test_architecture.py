@@ -36,6 +36,7 @@ PLAIN = (
     "controls",
     "plain",
     "folder",
+    "hdf5",
 )
 LAYERS = (
     PLAIN,
