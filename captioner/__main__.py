@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import enum
 import json
+import os
 import pathlib
 import sys
+import warnings
 from typing import Annotated
 
 import typer
 
 from captioner.config import DecodingOptions
-from captioner.errors import CaptionerError, ConfigError
+from captioner.errors import CaptionerError, ConfigError, ImageError, one_line
 from captioner.quiet import silence_frameworks
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -46,14 +48,31 @@ def caption(
     """
     if not debug:
         silence_frameworks()
+        warnings.simplefilter("ignore")  # what Pillow says of damaged files; those that matter are refused
+    sys.stdout.reconfigure(errors="surrogateescape" if sys.stdout.encoding == "utf-8" else "backslashreplace")
     try:
         failed = _run(photos, model, _options(beam_width, set), format, masks)
-    except CaptionerError as error:
+        sys.stdout.flush()
+    except (CaptionerError, OSError, MemoryError, KeyboardInterrupt) as error:
         if debug:
             raise
-        print(f"captioner: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
+        raise typer.Exit(_end(error)) from None
     raise typer.Exit(1 if failed else 0)
+
+
+def _end(error: BaseException) -> int:
+    """Say in one line why nothing more comes; returns the exit status."""
+    if isinstance(error, CaptionerError):
+        print(f"captioner: {error}", file=sys.stderr)
+        return 2
+    # Whatever is left for stdout has nowhere to go, and Python would complain of it when it ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if not isinstance(error, BrokenPipeError):  # whoever read along has seen enough: nothing to tell
+        reason = "there is not enough memory" if isinstance(error, MemoryError) else f"cannot write: {error.strerror}"
+        print(one_line(f"captioner: {reason}"), file=sys.stderr)
+    return 1
 
 
 def _options(beam_width: int, changes: list[str] | None) -> dict:
@@ -65,7 +84,7 @@ def _options(beam_width: int, changes: list[str] | None) -> dict:
             raise ConfigError(f"--set takes key=value. Received: {change!r}")
         try:
             options[key] = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             options[key] = text
     return options
 
@@ -87,8 +106,8 @@ def _run(photos, model, options, format, masks) -> int:
             print(f"captioner: {answer}", file=sys.stderr)
             continue
         write.row(photo, answer)
-        if masks:
-            _save_masks(answer, masks, photo.stem, stems)
+        if masks and not _save_masks(answer, masks, photo.stem, stems):
+            failed += 1
     write.close()
     return failed
 
@@ -102,12 +121,20 @@ def _with_progress(answers, total: int):
     return rich.progress.track(answers, "captions", total=total, console=console, transient=True)
 
 
-def _save_masks(caption, folder: pathlib.Path, stem: str, stems: dict[str, int]) -> None:
+def _save_masks(caption, folder: pathlib.Path, stem: str, stems: dict[str, int]) -> bool:
+    """Whether the masks could be written; if not, a line says why."""
     from captioner import drawing
 
+    stem = stem.strip(".") or "picture"  # the name of a file may be "...jpg", and ".." is another folder
     stems[stem] = stems.get(stem, 0) + 1
-    folder.mkdir(parents=True, exist_ok=True)
-    drawing.save_masks(caption, folder, stem if stems[stem] == 1 else f"{stem}-{stems[stem]}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        drawing.save_masks(caption, folder, stem if stems[stem] == 1 else f"{stem}-{stems[stem]}")
+    except (OSError, ConfigError, ImageError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        print(one_line(f"captioner: masks of {stem} cannot be written to {folder}: {reason}"), file=sys.stderr)
+        return False
+    return True
 
 
 class _Writer:
@@ -121,7 +148,7 @@ class _Writer:
 
     def row(self, photo: pathlib.Path, caption) -> None:
         if self.format is Format.text:
-            print(f"{photo}\t{caption.text}", flush=True)
+            print(f"{one_line(str(photo))}\t{caption.text}", flush=True)
         elif self.format is Format.csv:
             self.csv.writerow([str(photo), caption.text, f"{caption.score:.4f}"])
         elif self.format is Format.jsonl:

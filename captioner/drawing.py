@@ -225,13 +225,23 @@ def save_masks(caption: Caption, folder: str | os.PathLike, stem: str) -> list[p
     words.mkdir(parents=True, exist_ok=True)
     for old in words.glob("[0-9][0-9]_*.png"):
         old.unlink()
-    contact_sheet(caption).save(sheet)
+    _write(contact_sheet(caption), sheet)
     files = [sheet]
     for index, (picture, word) in enumerate(_thumbnails(caption, SAVED_SIDE)[1]):
         name = re.sub(r"[^\w-]+", "_", word.text)[:40].strip("_") or "word"
         files.append(words / f"{index:02d}_{name}.png")
-        picture.save(files[-1])
+        _write(picture, files[-1])
     return files
+
+
+def _write(picture: Image.Image, path: pathlib.Path) -> None:
+    """A PNG file, whole or not at all."""
+    partial = path.with_name(f".{path.name}")
+    try:
+        picture.save(partial, "PNG")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _thumbnails(caption: Caption, side: int):

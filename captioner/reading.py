@@ -24,7 +24,7 @@ from captioner.errors import ImageError
 from captioner.tags import check_all_tags, check_tags, exif_of_jpeg
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-MAX_BYTES = 100_000_000
+MAX_BYTES = 250_000_000
 MAX_PIXELS = 80_000_000
 COSTLY = {"WEBP": 40_000_000, "AVIF": 40_000_000}  # their decoders hold the pixels several times over
 FULL_PIXELS = 25_000_000  # a picture of more is worked on at a half, a third, … of its size
@@ -90,7 +90,7 @@ def read_picture(source: Source) -> Picture:
 
 def _shown(path: str | os.PathLike) -> str:
     name = os.fsdecode(path)
-    return name if len(name) <= 300 else f"{name[:300]}…"
+    return name if len(name) <= 1000 else f"{name[:1000]}…"
 
 
 def _read_file(path: str | os.PathLike) -> bytes:
