@@ -1,16 +1,23 @@
-"""python -m demo [--model DIR] [--host 127.0.0.1] [--port 7860]"""
+"""python -m demo [--model DIR] [--host 127.0.0.1] [--port 7860] [--debug]"""
 
 from __future__ import annotations
 
+import logging
 import os
 import pathlib
+import signal
+import sys
+import warnings
 from typing import Annotated
 
 import typer
 
 from captioner import Captioner, CaptionerError
+from captioner.errors import one_line
 from captioner.quiet import silence_frameworks
+from demo.place import bind, own_folder
 
+LOG = logging.getLogger("demo")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -21,26 +28,57 @@ def main(
         str, typer.Option(help="Address to listen on; 0.0.0.0 opens the page to the network.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
+    debug: Annotated[bool, typer.Option(help="Show the whole story of every error and warning.")] = False,
 ) -> None:
-    """Open the demo page of a model in the browser at http://HOST:PORT."""
+    """Open the demo page of a model in the browser at http://HOST:PORT.
+
+    Ctrl-C or SIGTERM stops it once the answers in flight are given; a second one stops it at once.
+    Exit status 0: stopped; 1: it cannot listen or write; 2: the model cannot be read.
+    """
+    _speak_alone(debug)
+    # Gradio asks its maker's server for news while it is imported, unless told not to.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server takes over: leave no folder behind
+    try:
+        with bind(host, port) as listening, own_folder() as folder:
+            _serve(listening, folder, model, f"http://{host}:{port}")
+    except CaptionerError as error:
+        if debug:
+            raise
+        LOG.error("%s", error)
+        raise typer.Exit(1) from None
+
+
+def _speak_alone(debug: bool) -> None:
+    """Leave stderr to our own lines: Gradio, asyncio and others print the story of every error there."""
+    if debug:
+        logging.basicConfig(format="%(name)s: %(message)s", level=logging.INFO)
+        LOG.setLevel(logging.DEBUG)
+        return
     silence_frameworks()
+    ours = logging.StreamHandler(sys.stderr)
+    ours.setFormatter(logging.Formatter("demo: %(message)s"))
+    LOG.addHandler(ours)
+    LOG.propagate = False
+    logging.getLogger().addHandler(logging.NullHandler())
+    warnings.simplefilter("ignore")
+    sys.excepthook = lambda kind, error, _: LOG.error("stopped by %s: %s", kind.__name__, one_line(str(error)))
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+
+
+def _serve(listening, folder: str, model: pathlib.Path, address: str) -> None:
     try:
         captioner = Captioner.from_pretrained(model)
     except CaptionerError as error:
-        typer.echo(f"demo: {error}", err=True)
+        LOG.error("%s", error)
         raise typer.Exit(2) from None
-    # Gradio asks its maker's server for news while it is imported, unless told not to.
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     from demo.app import build_app, page_options
+    from demo.server import make_server
 
-    page = build_app(captioner)
-    try:
-        page.launch(server_name=host, server_port=port, quiet=True, prevent_thread_lock=True, **page_options())
-    except OSError:
-        typer.echo(f"demo: cannot listen on {host}:{port}; choose another --port", err=True)
-        raise typer.Exit(1) from None
-    typer.echo(f"The demo is ready at http://{host}:{port}")
-    page.block_thread()
+    server = make_server(
+        build_app(captioner), page_options(), folder, lambda: typer.echo(f"The demo is ready at {address}")
+    )
+    server.run(sockets=[listening])
 
 
 if __name__ == "__main__":

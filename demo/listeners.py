@@ -7,7 +7,6 @@ lean on the photo; "check", what the mask of a word is worth; "file", something 
 from __future__ import annotations
 
 import contextlib
-import html
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +15,7 @@ import gradio as gr
 import pydantic
 from PIL import Image
 
-from captioner import Caption, Captioner, CaptionerError, DecodingOptions
+from captioner import Caption, Captioner, DecodingOptions
 from captioner.config import Config
 from captioner.reading import Source, open_image
 from demo import evidence
@@ -159,11 +158,11 @@ class Listeners:
 
 @contextlib.contextmanager
 def errors_for_people(photo: dict[str, Any] | None) -> Iterator[None]:
-    """Errors of the library as those that the page shows; the photo, where there is one, as its owner named it."""
+    """Errors as the page shows them; the photo, where there is one, as its owner named it."""
     try:
         yield
-    except CaptionerError as error:
-        raise told(error, photo) from None
+    except Exception as error:
+        raise readable(error, photo) from None
 
 
 @contextlib.contextmanager
@@ -174,15 +173,8 @@ def asked(event: gr.EventData) -> Iterator[Question]:
         question = Question.parse(event._data)
         photo = question.photo
         yield question
-    except CaptionerError as error:
-        raise told(error, photo) from None
-
-
-def told(error: CaptionerError, photo: dict[str, Any] | None) -> gr.Error:
-    """An error of the library as the page shows it."""
-    if photo and photo.get("path"):
-        return readable(error, photo)
-    return gr.Error(html.escape(str(error), quote=False), print_exception=False)
+    except Exception as error:
+        raise readable(error, photo) from None
 
 
 def warm_up(captioner: Captioner) -> None:

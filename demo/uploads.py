@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import html
+import logging
+import os
 from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder, is_in_or_equal
 
 from captioner import CaptionerError
+from captioner.errors import one_line
+
+LOG = logging.getLogger("demo")
 
 
 def uploaded(photo: dict[str, Any] | None) -> str:
@@ -21,21 +27,40 @@ def uploaded(photo: dict[str, Any] | None) -> str:
         photo: what the browser sent for a `gr.Image`, not preprocessed.
 
     Raises:
-        gradio.Error: there is no photo, or it lies outside the upload folder.
+        gradio.Error: there is no photo, it lies outside the upload folder, or it has been removed there.
     """
-    path = (photo or {}).get("path")
-    if not path:
+    path = photo.get("path") if isinstance(photo, dict) else None
+    if not path or not isinstance(path, str):
         raise gr.Error("Choose a photo first, or one of the examples.", print_exception=False)
-    if not is_in_or_equal(path, get_upload_folder()):
-        raise gr.Error("That photo was not uploaded; upload it first.", print_exception=False)
-    return path
+    try:
+        if is_in_or_equal(path, get_upload_folder()) and os.path.isfile(path):
+            return path
+        gone = is_in_or_equal(path, get_upload_folder())
+    except (OSError, ValueError):  # no name that a file can have
+        gone = False
+    message = (
+        "That photo is no longer here; upload it again." if gone else "That photo was not uploaded; upload it first."
+    )
+    raise gr.Error(message, print_exception=False)
 
 
 def explain(error: CaptionerError, photo: dict[str, Any]) -> str:
     """The message of an error in which the photo has the name that its owner gave it."""
-    return str(error).replace(photo["path"], photo.get("orig_name") or "the photo")
+    name = str(photo.get("orig_name") or "the photo")
+    return str(error).replace(one_line(photo["path"]), one_line(name if len(name) <= 100 else f"{name[:100]}…"))
 
 
-def readable(error: CaptionerError, photo: dict[str, Any]) -> gr.Error:
-    """The error for the page: it names the photo as its owner does, and is text where Gradio would render markup."""
-    return gr.Error(html.escape(explain(error, photo)), print_exception=False)
+def readable(error: Exception, photo: dict[str, Any] | None) -> gr.Error:
+    """The error for the page, whatever happened: words that help, the photo's own name, and text instead of markup."""
+    if isinstance(error, gr.Error):
+        return error
+    if isinstance(error, CaptionerError):
+        known = isinstance(photo, dict) and isinstance(photo.get("path"), str)
+        text = explain(error, photo) if known else str(error)
+    elif isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+        text = "The server has no room for this at the moment; try again later."
+    else:
+        LOG.error("an answer failed: %s", one_line(f"{type(error).__name__}: {error}"))
+        LOG.debug("", exc_info=error)
+        text = "Something went wrong on the server; try another photo or other settings."
+    return gr.Error(html.escape(text, quote=False), print_exception=False)

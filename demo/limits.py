@@ -1,0 +1,285 @@
+"""What one visitor may take of the server: which routes, how many bytes, how much time, how many at once.
+
+ASGI around the whole page, so that it holds before any code of Gradio runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import logging
+import pathlib
+import re
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import ClientDisconnect
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+MAX_REQUESTS = 600  # at once; a browser that waits for its caption holds two
+MAX_CONNECTIONS = 900
+MAX_UPLOAD = 300_000_000  # bytes of one request, which may hold many photos
+MAX_BODY = 4_000_000  # bytes of any other request
+MIN_FREE = 500_000_000  # bytes of disk that uploads leave alone
+HEADER_SECONDS = 10.0
+GAP_SECONDS = 20.0  # between two pieces of a body
+BODY_SECONDS = 300.0
+SEND_SECONDS = 60.0  # until a visitor takes a piece of an answer
+
+UPLOAD = "/gradio_api/upload"
+WAITING = re.compile(r"/gradio_api/(queue/data|call/(v2/)?[^/]+/[^/]+)")  # a visitor waits here for an answer
+# What the page and its API need. Of Gradio's other routes some fetch addresses or read files for components that this
+# page does not have.
+ROUTES = {
+    "GET": re.compile(
+        r"/(|config/?|theme\.css|favicon\.ico|robots\.txt|manifest\.json|(assets|static|svelte)/.*|health/(live|ready)"
+        r"|gradio_api/(info/?|openapi\.json|startup-events|upload_progress|heartbeat/[^/]+|queue/data"
+        r"|call/(v2/)?[^/]+/[^/]+|file=(?!\w+:/?/?).+|app_id/?))"
+    ),
+    "POST": re.compile(r"/gradio_api/(upload|queue/join|cancel|reset/?|call/(v2/)?[^/]+/?)"),
+}
+ROUTES["HEAD"] = ROUTES["GET"]
+ROUTES["OPTIONS"] = re.compile(r"/.*")
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"SAMEORIGIN"),
+)
+LOG = logging.getLogger("demo")
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Refused(Exception):
+    """A request that goes no further: its status, and what a person is told."""
+
+    def __init__(self, status: int, text: str):
+        super().__init__(text)
+        self.status, self.text = status, text
+
+
+BUSY = Refused(503, "The server is busy; try again in a moment.")
+STOPPING = Refused(503, "The server is stopping; try again in a minute.")
+FULL = Refused(507, "The server has no room for more photos at the moment; try again later.")
+TOO_SLOW = Refused(408, "The photo took too long to arrive; try again.")
+NOT_HERE = Refused(404, "There is nothing here.")
+NONSENSE = Refused(400, "The server does not understand this question.")
+NOT_UPLOADED = Refused(403, "That photo was not uploaded; upload it first.")
+
+
+def _too_long(limit: int) -> Refused:
+    return Refused(413, f"That is more than {limit / 1e6:.0f} MB at once; send fewer or smaller photos.")
+
+
+class Limits:
+    """ASGI application around another.
+
+    Args:
+        app: what answers.
+        folder: where uploads go.
+
+    Attributes:
+        stopping: whether new questions are refused.
+        waiting: visitors that wait for an answer.
+    """
+
+    def __init__(self, app: Callable, folder: str):
+        self.app, self.folder = app, folder
+        self.stopping = False
+        self.waiting = self._requests = 0
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # nothing here speaks WebSocket
+            return
+        request = _Request(scope, receive, send)
+        self._requests += 1
+        waits = scope["method"] == "GET" and bool(WAITING.fullmatch(scope["path"]))
+        self.waiting += waits
+        try:
+            self._check(request)
+            if scope["method"] == "POST" and scope["path"] != UPLOAD:
+                check_question(await request.whole_body(), self.folder)
+            await self.app(scope, request.receive, request.send)
+            if request.refused and not request.answered:
+                await request.answer(request.refused)
+        except Exception as error:
+            await self._fail(request, error)
+        finally:
+            self._requests -= 1
+            self.waiting -= waits
+
+    def _check(self, request: _Request) -> None:
+        scope = request.scope
+        routes = ROUTES.get(scope["method"])
+        if routes is None or not routes.fullmatch(scope["path"]):
+            raise NOT_HERE
+        if scope["path"].startswith("/health/"):
+            return
+        if self._requests > MAX_REQUESTS:
+            raise BUSY
+        if scope["method"] == "POST":
+            if self.stopping:
+                raise STOPPING
+            if scope["path"] == UPLOAD:
+                request.limit = MAX_UPLOAD
+                if shutil.disk_usage(self.folder).free < MIN_FREE + (request.length or 0):
+                    raise FULL
+            if request.length is not None and request.length > request.limit:
+                raise _too_long(request.limit)
+
+    async def _fail(self, request: _Request, error: Exception) -> None:
+        refused = request.refused or (error if isinstance(error, Refused) else None)
+        if refused is None and isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            refused = FULL
+        if isinstance(error, ClientDisconnect):
+            return
+        if refused is None and isinstance(error, (TypeError, ValueError, KeyError)):
+            refused = NONSENSE  # Gradio's way to say that arguments are missing or of another type
+        if refused is None:
+            LOG.error("%s %s failed: %s", request.scope["method"], request.scope["path"], type(error).__name__)
+            LOG.debug("", exc_info=error)
+            refused = Refused(500, "Something went wrong on the server.")
+        if not request.answered:
+            await request.answer(refused)
+        elif request.refused:
+            raise ConnectionError  # the answer has begun; all that is left is to hang up
+
+
+def check_question(body: bytes, folder: str) -> None:
+    """See that a question is JSON, and that every file in it that Gradio would open was uploaded.
+
+    Raises:
+        Refused: it is not so.
+    """
+    try:
+        question = json.loads(body)
+    except (ValueError, RecursionError):
+        raise NONSENSE from None
+    if not isinstance(question, dict):
+        raise NONSENSE
+    waiting, uploads = [question], pathlib.Path(folder).resolve()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            waiting += value.values()
+            if "meta" in value and value.get("path") is not None and not _lies_in(value["path"], uploads):
+                raise NOT_UPLOADED
+
+
+def _lies_in(path: Any, folder: pathlib.Path) -> bool:
+    try:
+        return isinstance(path, str) and pathlib.Path(path).resolve().is_relative_to(folder)
+    except (OSError, ValueError, RuntimeError):  # no name that a file can have, or a loop of links
+        return False
+
+
+class _Request:
+    """One request, with its bytes and seconds counted."""
+
+    def __init__(self, scope: dict[str, Any], receive: Receive, send: Send):
+        self.scope, self._receive, self._send = scope, receive, send
+        self.limit, self.answered = MAX_BODY, False
+        self.refused: Refused | None = None  # remembered, since Gradio may turn what is raised into something else
+        self._kept: bytes | None = None
+        self._came, self._end, self._ended = 0, time.monotonic() + BODY_SECONDS, False
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"")
+        self.length = int(length) if length.isdigit() else None
+
+    async def whole_body(self) -> bytes:
+        """The body, which `receive` gives once more."""
+        parts = []
+        while not self._ended:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            parts.append(message.get("body", b""))
+        self._kept = b"".join(parts)
+        return self._kept
+
+    async def receive(self) -> dict[str, Any]:
+        if self._kept is not None:
+            body, self._kept = self._kept, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        if self._ended:
+            return await self._receive()  # waits for the visitor to leave
+        try:
+            seconds = min(GAP_SECONDS, max(self._end - time.monotonic(), 0.0))
+            message = await asyncio.wait_for(self._receive(), seconds)
+        except TimeoutError:
+            raise self._refuse(TOO_SLOW) from None
+        self._came += len(message.get("body", b""))
+        self._ended = message["type"] != "http.request" or not message.get("more_body")
+        if self._came > self.limit:
+            raise self._refuse(_too_long(self.limit))
+        return message
+
+    def _refuse(self, refused: Refused) -> Refused:
+        self.refused = refused
+        return refused
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            if message["status"] == 503 and not self.refused:
+                self.refused = BUSY  # its queue is full
+            if self.refused:
+                return  # Gradio's own words for it
+            self.answered = True
+            message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
+        elif self.refused and not self.answered:
+            return
+        try:
+            await asyncio.wait_for(self._send(message), SEND_SECONDS)
+        except TimeoutError:
+            raise self._refuse(Refused(408, "")) from None
+
+    async def answer(self, refused: Refused) -> None:
+        """Say why not, as JSON under the name that Gradio's own refusals have."""
+        body = json.dumps({"detail": refused.text}).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *HEADERS]
+        if refused.status == 503:
+            headers.append((b"retry-after", b"5"))
+        self.answered = True
+        await self._send({"type": "http.response.start", "status": refused.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+
+class ImpatientProtocol(H11Protocol):
+    """uvicorn's HTTP with an end to its patience: whoever does not send a whole request header is cut off."""
+
+    _impatience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+            return
+        self._wait_for_header()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_waiting()
+        elif self._impatience is None:
+            self._wait_for_header()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait_for_header(self) -> None:
+        self._impatience = self.loop.call_later(HEADER_SECONDS, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._impatience is not None:
+            self._impatience.cancel()
+            self._impatience = None
