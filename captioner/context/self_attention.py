@@ -16,6 +16,11 @@ from captioner.context.positions import encode_grid
 OUT_OF_REACH = -1e9
 
 
+def gelu(x):
+    """x times the standard normal distribution up to x (Hendrycks & Gimpel 2016)."""
+    return 0.5 * x * (1.0 + ops.erf(x / math.sqrt(2.0)))  # Keras's own uses erfc, which ONNX lacks
+
+
 class FeedForward(keras.layers.Layer):
     """x + W_2 gelu(W_1 norm(x)): what every layer of a Transformer ends with.
 
@@ -29,7 +34,7 @@ class FeedForward(keras.layers.Layer):
 
     def build(self, shape):
         self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")
-        self.inner = keras.layers.Dense(self.hidden, activation="gelu", name="inner")
+        self.inner = keras.layers.Dense(self.hidden, activation=gelu, name="inner")
         self.outer = keras.layers.Dense(shape[-1], name="outer")
         self.norm.build(shape)
         self.inner.build(shape)

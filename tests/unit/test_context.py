@@ -88,7 +88,7 @@ def test_self_attention_is_its_equation(heads):
     inner = inner + np.asarray(layer.feed_forward.inner.bias)
     inner = inner * np.vectorize(_normal_share)(inner)
     x = x + inner @ np.asarray(layer.feed_forward.outer.kernel) + np.asarray(layer.feed_forward.outer.bias)
-    np.testing.assert_allclose(context(annotations()), x, atol=2e-3)  # Keras's gelu is the tanh form or the exact one
+    np.testing.assert_allclose(context(annotations()), x, atol=1e-5)
 
 
 def _normal_share(x: float) -> float:
