@@ -270,6 +270,7 @@ def _finish(picture: Image.Image, stored: tuple[int, int], name: str) -> Picture
     image = to_rgb(picture, _factor(picture.size))
     if turn is not None:
         image = image.transpose(turn)
+        image.info = {}  # else the turn, still noted there, would be applied again to what comes back in
     sideways = turn in (TURNS[5], TURNS[6], TURNS[7], TURNS[8])
     return Picture(image, (stored[1], stored[0]) if sideways else (stored[0], stored[1]))
 

@@ -37,6 +37,12 @@ TURNS = {
 CELLS = 8  # rows and columns of the grid of models/shapes
 CASES = [(aspect, 1) for aspect in ASPECTS] + [("4:3", turn) for turn in TURNS]
 
+# Black in place of the photo and just beyond its edges, where the page's white would be the brightest.
+MASK_ALONE = """
+#viewer .photo { visibility: hidden }
+#viewer .stage { background: black !important; border-radius: 0 !important; box-shadow: 0 0 0 9px black }
+"""
+
 
 def draw(aspect: str, turn: int, path):
     """A JPEG that shows, once it is upright, a blue square in a known place."""
@@ -77,7 +83,7 @@ def test_the_light_is_where_the_thing_is(visitor, tmp_path, aspect, turn):
     assert np.abs(seen - known).max() < 0.02, "the photo on the page is not the photo that was uploaded"
 
     visitor.choose(len(words) - 1)
-    page.add_style_tag(content="#viewer .photo { visibility: hidden } #viewer .stage { background: black !important }")
+    page.add_style_tag(content=MASK_ALONE)
     try:
         light = visitor.screenshot()
     finally:

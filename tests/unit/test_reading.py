@@ -120,6 +120,7 @@ def test_a_camera_turn_is_applied(format, orientation):
     assert opened.size == opened.image.size == (40, 20)
     assert opened.image.getpixel((3, 3)) == pytest.approx((255, 0, 0), abs=60)
     assert opened.image.getpixel((36, 16)) == pytest.approx((255, 255, 255), abs=20)
+    assert np.array_equal(read_picture(opened.image).image, opened.image), "a picture that was read is turned again"
 
 
 def test_broken_exif_leaves_the_picture_as_it_lies():
