@@ -57,8 +57,7 @@ def page(loaded_page, server):
     if page.locator("#photo [aria-label='Remove Image']").count():
         page.click("#photo [aria-label='Remove Image']")
     page.wait_for_selector('#viewer .viewer[data-state="empty"]')
-    if page.locator(".toast-close").count():
-        page.locator(".toast-close").first.click()
+    page.locator(".toast-close").evaluate_all("buttons => buttons.forEach(button => button.click())")
     yield page
     problems = list(errors)
     errors.clear()
