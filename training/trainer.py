@@ -137,5 +137,7 @@ def make_optimizer(stage: Stage, model: CaptionModel, steps: int) -> keras.optim
         use_ema=stage.ema > 0,
         ema_momentum=stage.ema or 0.99,
     )
+    if not stage.weight_decay:
+        optimizer.weight_decay = None  # else each matrix is multiplied by nought and subtracted
     optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if len(v.shape) < 2])
     return optimizer
