@@ -71,6 +71,6 @@ def build_app(captioner: Captioner) -> gr.Blocks:
             with gr.Tab("Many photos", elem_id="many"):
                 batch_tab(models, listeners)
         add_endpoints(models)
-    app.queue(max_size=256)
+    app.queue(max_size=256, api_open=False)  # closed: else a direct request passes by the queue
     threading.Thread(target=models.prepare, args=(warm_up,), daemon=True).start()
     return app

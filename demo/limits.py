@@ -39,7 +39,7 @@ ROUTES = {
         r"|gradio_api/(info/?|openapi\.json|startup-events|upload_progress|heartbeat/[^/]+|queue/data"
         r"|call/(v2/)?[^/]+/[^/]+|file=(?!\w+:/?/?).+|app_id/?))"
     ),
-    "POST": re.compile(r"/gradio_api/(upload|queue/join|cancel|reset/?|call/(v2/)?[^/]+/?)"),
+    "POST": re.compile(r"/gradio_api/(upload|queue/join|run/[^/]+/?|cancel|reset/?|call/(v2/)?[^/]+/?)"),
 }
 ROUTES["HEAD"] = ROUTES["GET"]
 ROUTES["OPTIONS"] = re.compile(r"/.*")

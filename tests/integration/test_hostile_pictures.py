@@ -73,4 +73,4 @@ def test_memory_that_is_short_is_one_line(root, tmp_path):
         "except r.ImageError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code, path], cwd=root, capture_output=True, text=True, timeout=60)
-    assert "there is not enough memory to decode it" in done.stdout, done.stderr
+    assert "there is not enough memory to " in done.stdout, done.stderr  # read it or decode it

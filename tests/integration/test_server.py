@@ -157,7 +157,7 @@ def test_a_photo_that_was_not_uploaded_is_refused_in_words(running, root, photo)
 @pytest.mark.parametrize(
     "path",
     [
-        f"{API}/component_server", f"{API}/run/predict", f"{API}/process_recording", f"{API}/vibe-edit/",
+        f"{API}/component_server", f"{API}/process_recording", f"{API}/vibe-edit/",
         f"{API}/token", "/login", "/monitoring", f"{API}/deep_link", f"{API}/dev/reload", f"{API}/runs",
     ],
 )  # fmt: skip
@@ -165,6 +165,17 @@ def test_routes_that_the_page_does_not_need_are_shut(running, path):
     for method in ("GET", "POST", "PUT", "DELETE", "TRACE"):
         answer = httpx.request(method, f"{running.address}{path}", timeout=30)
         assert answer.status_code in (404, 405), f"{method} {path}: {answer.status_code}"
+
+
+def test_nobody_passes_by_the_queue(running):
+    dependencies = get(running, "/config").json()["dependencies"]
+    queued = [
+        dependency["id"] for dependency in dependencies if dependency["backend_fn"] and dependency["queue"] is not False
+    ]
+    assert len(queued) > 5
+    for function in queued:
+        answer = httpx.post(f"{running.address}{API}/run/predict", json={"fn_index": function, "data": []}, timeout=30)
+        assert answer.status_code == 404, f"function {function}: {answer.text}"
 
 
 def test_too_much_at_once_is_refused_before_it_comes(running):
