@@ -1,6 +1,6 @@
-"""Draw the pictures of the README, from the top of the checkout: PYTHONPATH=. python docs/make_pictures.py
+"""Draw the pictures of README and docs, from the top of the checkout: PYTHONPATH=. python docs/make_pictures.py
 
-The demo's page is photographed in Chromium through Playwright (requirements-dev.txt); the others need only the models.
+Pages are photographed in Chromium through Playwright (requirements-dev.txt); the others need only the models.
 """
 
 from __future__ import annotations
@@ -41,23 +41,29 @@ def draw_sheets() -> None:
 
 
 @contextlib.contextmanager
-def demo_page() -> Iterator:
-    """The page of the demo in Chromium, with a caption on it."""
+def chromium(**window) -> Iterator:
+    """A page in Chromium."""
     from playwright.sync_api import sync_playwright
 
+    with sync_playwright() as playwright:
+        path = shutil.which("chromium") or shutil.which("google-chrome")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser.new_page(**window)
+        browser.close()
+
+
+@contextlib.contextmanager
+def demo_page() -> Iterator:
+    """The page of the demo, with a caption on it."""
     command = [sys.executable, "-m", "demo", "--port", str(PORT)]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         server.stdout.readline()  # it says when it is ready
-        with sync_playwright() as playwright:
-            chromium = shutil.which("chromium") or shutil.which("google-chrome")
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 1280, "height": 1080}, device_scale_factor=1)
+        with chromium(viewport={"width": 1280, "height": 1080}) as page:
             page.goto(f"http://127.0.0.1:{PORT}")
             page.locator("#photo input[type=file]").set_input_files(EXAMPLES / "surfer.jpg")
             page.locator('#viewer .viewer[data-busy=""].leaning-known .word').first.wait_for(timeout=120_000)
             yield page
-            browser.close()
     finally:
         server.terminate()
         server.wait()
@@ -78,6 +84,22 @@ def photograph_demo() -> None:
         page.evaluate("scrollTo(0, 0)")
         save(take(page), "demo.jpg")
     animate(pictures, "demo.webp")
+
+
+def photograph_reports() -> None:
+    """The tops of a data set's report and of an evaluation's, on generated shapes."""
+    run = lambda *command: subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=True)
+    data, examined, out = "data/shapes", "runs/pictures/data", "runs/pictures/evaluation"
+    if not (ROOT / data / "captions.jsonl").is_file():
+        run("training.prepare", "shapes", "--out", data)
+    run("training.prepare", f"{data}/captions.jsonl", "--out", examined)
+    run("training.evaluate", "models/shapes", "--data", data, "--split", "test", "--out", out)
+    with chromium(viewport={"width": 1100, "height": 1180}) as page:
+        for folder, name in ((examined, "dataset_report.png"), (out, "evaluation_report.png")):
+            page.goto((ROOT / folder / "report.html").as_uri())
+            page.wait_for_timeout(500)
+            take(page).quantize(200).save(IMAGES / name, optimize=True)
+            print(f"{name}: {(IMAGES / name).stat().st_size / 1000:.0f} kB")
 
 
 def take(page, clip: dict | None = None) -> Image.Image:
@@ -111,4 +133,5 @@ def animate(pictures: list[Image.Image], name: str) -> None:
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
     draw_sheets()
+    photograph_reports()
     photograph_demo()

@@ -45,8 +45,10 @@ def histogram(values: Sequence[float], label: str, unit: str = "pictures", bins:
         bins: edges of the bars, or None.
     """
     array = np.asarray(values)
+    few = False
     if bins is None and array.size and np.issubdtype(array.dtype, np.integer) and np.ptp(array) <= 60:
-        spare = 3 * (np.ptp(array) < 3)  # one bar over the whole width would tell nothing
+        few = np.ptp(array) < 3
+        spare = 3 * few  # one bar over the whole width would tell nothing
         bins = np.arange(array.min() - spare, array.max() + 2 + spare) - 0.5
 
     def draw(axes):
@@ -55,6 +57,8 @@ def histogram(values: Sequence[float], label: str, unit: str = "pictures", bins:
         axes.set_xlabel(label)
         axes.set_ylabel(unit)
         axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True, nbins=7))
+        if few:
+            axes.set_xticks(np.unique(array))
         axes.yaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:,.0f}"))
 
     return _svg(draw)
@@ -106,6 +110,7 @@ def lines(
             axes.set_yscale("log")
         if percent:
             axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1.0, decimals=0))
+            axes.set_ylim(0, max(axes.get_ylim()[1], 0.01))
         elif not logarithmic:
             axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True, nbins=8))
         if len(series) > 1:
