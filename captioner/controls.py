@@ -8,7 +8,7 @@ import numpy as np
 
 from captioner.config import DecodingOptions
 from captioner.errors import ConfigError
-from captioner.vocabulary import PAD, START, UNKNOWN, Vocabulary, split_words
+from captioner.vocabulary import NEVER_WRITTEN, PAD, Vocabulary, split_words
 
 ALTERNATIVES = 5
 NOT_REPORTED = ("hidden", "context")  # of what a step puts out: the decoder needs them, a caption does not
@@ -126,7 +126,7 @@ class Controls:
     def banned(self, vocabulary_size: int) -> np.ndarray:
         """(vocabulary_size,) float32 to add to log-probabilities: symbols and words no caption may hold."""
         banned = np.zeros(vocabulary_size, np.float32)
-        banned[[PAD, START, UNKNOWN, *self.forbidden]] = IMPOSSIBLE
+        banned[[*NEVER_WRITTEN, *self.forbidden]] = IMPOSSIBLE
         return banned
 
     def chance(self) -> np.ndarray:

@@ -12,6 +12,7 @@ from captioner.errors import ModelError
 
 PAD, START, END, UNKNOWN = range(4)
 SPECIAL = ("<pad>", "<start>", "<end>", "<unk>")
+NEVER_WRITTEN = (PAD, START, UNKNOWN)
 # Chinese characters and Japanese kana, written without spaces: each is a word. Korean has spaces and is not among them.
 _BY_CHARACTER = re.compile(
     "([\u3005-\u3007\u3031-\u3035\u3041-\u3096\u309d-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from keras import ops
 
-from captioner.vocabulary import PAD
+from captioner.controls import IMPOSSIBLE
+from captioner.vocabulary import NEVER_WRITTEN, PAD
 
 
 def word_mask(targets):
@@ -38,14 +39,16 @@ def cross_entropy(logits, targets, smoothing: float = 0.0):
 def policy_gradient(logits, targets, advantages):
     """REINFORCE with a baseline over drawn captions (Rennie et al. 2017, equation 8): -advantage * log p(caption).
 
-    Averaged over words, so that the rate means the same for short and long captions.
+    Averaged over words, so that the rate means the same for short and long captions. p is what captions are drawn from,
+    without the symbols that are never written: they would take up whatever drawn words lose.
 
     Args:
         logits: (batch, captions, time, vocabulary).
         targets: ids of the drawn captions (batch, captions, time).
         advantages: (batch, captions), reward less baseline; no gradient flows into it.
     """
-    loss = ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
+    never = ops.sum(ops.one_hot(list(NEVER_WRITTEN), logits.shape[-1], dtype=logits.dtype), axis=0)
+    loss = ops.sparse_categorical_crossentropy(targets, logits + IMPOSSIBLE * never, from_logits=True)
     return _mean(advantages[..., None] * loss, word_mask(targets))
 
 

@@ -11,7 +11,7 @@ from keras import ops
 
 from captioner import ConfigError
 from captioner.model import CaptionModel
-from captioner.vocabulary import END, PAD, START
+from captioner.vocabulary import END, PAD, START, UNKNOWN
 from training import losses
 from training.config import Stage
 from training.datasets import Example
@@ -91,9 +91,19 @@ def test_scheduled_sampling_rises_with_the_steps(model, features):
 
 
 def test_policy_gradient_by_hand():
-    logits = np.log(np.array([[[[0.5, 0.25, 0.25], [0.1, 0.8, 0.1]], [[0.2, 0.2, 0.6], [1 / 3, 1 / 3, 1 / 3]]]]))
-    targets = np.array([[[1, 2], [2, PAD]]])
-    loss = losses.policy_gradient(logits.astype(np.float32), targets, np.array([[2.0, -1.0]], np.float32))
+    """Two thirds of the last step's mass lie on <unk>, which is never drawn: what is left is shared by the others."""
+    of_writable = [[0.5, 0.25, 0.25], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [1 / 3, 1 / 3, 1 / 3]]  # <end> and two words
+    steps = np.array([[0.0, 0.0, end, 0.0, *words] for end, *words in of_writable]).reshape(1, 2, 2, 6)
+    steps[0, 1, 1] /= 3
+    steps[0, 1, 1, UNKNOWN] = 2 / 3
+    targets = np.array([[[4, 5], [5, 4]]])
+    logits = np.log(steps + 1e-12).astype(np.float32)
+    loss = losses.policy_gradient(logits, targets, np.array([[2.0, -1.0]], np.float32))
+    assert float(loss) == pytest.approx(
+        (-2 * np.log(0.25) - 2 * np.log(0.1) + np.log(0.6) + np.log(1 / 3)) / 4, rel=1e-5
+    )
+    padded = np.array([[[4, 5], [5, PAD]]])
+    loss = losses.policy_gradient(logits, padded, np.array([[2.0, -1.0]], np.float32))
     assert float(loss) == pytest.approx((-2 * np.log(0.25) - 2 * np.log(0.1) + np.log(0.6)) / 3, rel=1e-5)
 
 
@@ -147,7 +157,7 @@ def test_a_few_steps_raise_the_reward(model, features, tiny_vocabulary):
     for epoch in range(20):
         made.begin_epoch(epoch)
         rewards += [trainer.train_on_batch(*made[i], return_dict=True)["reward"] for i in range(2)]
-    assert np.mean(rewards[-8:]) > 2 * np.mean(rewards[:8]) + 0.1
+    assert np.mean(rewards[-8:]) > 1.5 * np.mean(rewards[:8]) > 0
 
 
 @pytest.mark.parametrize(
