@@ -23,7 +23,7 @@ from captioner.decoder import Decoder
 from captioner.vocabulary import END, START
 
 
-def search(decoder: Decoder, annotations, structure: Structure, controls: dict, word_table=None):
+def search(decoder: Decoder, annotations, structure: Structure, controls: dict, tables=None):
     """The likeliest captions of each picture, or samples.
 
     At every step each open hypothesis is continued by every word. The best `width` continuations of a lane that do
@@ -39,7 +39,7 @@ def search(decoder: Decoder, annotations, structure: Structure, controls: dict, 
             log-probabilities; "prefix" ids (max_words + 1,), PAD where any word may stand; "min_words";
             "length_penalty"; where asked for, "required" ids (required,); "diversity"; "temperature", "top_k",
             "top_p" and "chance" (1 or batch, width, max_words + 1), 0 to 1.
-        word_table: `decoder.word_table()`, where many searches share it.
+        tables: `decoder.tables()`, where many searches share it.
 
     Returns:
         Tensors with the best hypothesis first, `time` = max_words:
@@ -49,7 +49,7 @@ def search(decoder: Decoder, annotations, structure: Structure, controls: dict, 
         "alternatives" ids and "alternative_log_probabilities" (batch, width, time, 5); "gate" and further
         extras of the attention (batch, width, time, ...).
     """
-    run = _Search(decoder, annotations, structure, controls, word_table)
+    run = _Search(decoder, annotations, structure, controls, tables)
     carry = ops.while_loop(run.goes_on, run.step, run.start(), maximum_iterations=structure.max_words + 1)
     return run.best(carry)
 
@@ -127,10 +127,10 @@ class _Columns:
 
 
 class _Search:
-    def __init__(self, decoder, annotations, structure, controls, word_table):
-        self.decoder, self.structure, self.controls, self.word_table = decoder, structure, controls, word_table
+    def __init__(self, decoder, annotations, structure, controls, tables):
+        self.decoder, self.structure, self.controls, self.tables = decoder, structure, controls, tables
         self.lanes, self.time = Lanes.of(structure), structure.max_words
-        self.memory = decoder.prepare(annotations)
+        self.memory = decoder.prepare(annotations, tables)
         self.state = decoder.initial_state(annotations, self.memory, self.lanes.slots)
         self.batch = ops.shape(annotations)[0]
         self.size = decoder.vocabulary_size
@@ -142,7 +142,7 @@ class _Search:
         places = ops.arange(lanes.slots)
         begins = ops.logical_and(ops.equal(places % lanes.width, 0), places // lanes.width < lanes.started)
         # Only for the shapes of what a step reports; a compiler drops it.
-        _, _, outputs = self.decoder.step(words, self.state, self.memory, self.word_table)
+        _, _, outputs = self.decoder.step(words, self.state, self.memory, self.tables)
         self.reported = _Columns(
             self._report(ops.zeros((*slots, ALTERNATIVES)), ops.zeros((*slots, ALTERNATIVES), "int32"), outputs)
         )
@@ -177,9 +177,7 @@ class _Search:
 
     def step(self, carry):
         structure, step = self.structure, carry["step"]
-        log_probabilities, state, outputs = self.decoder.step(
-            carry["words"], carry["state"], self.memory, self.word_table
-        )
+        log_probabilities, state, outputs = self.decoder.step(carry["words"], carry["state"], self.memory, self.tables)
         possible = log_probabilities + alternatives_mask(structure, self.controls, step, self.size)
         row_best = _best(possible, min(max(self.lanes.drawn, ALTERNATIVES), self.size))
         likeliest, ids = (values[:, :, :ALTERNATIVES] for values in row_best)

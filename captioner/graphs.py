@@ -46,16 +46,16 @@ class Searcher(DecoderGraph):
     Args:
         decoder: whose captions are searched.
         structure: what shapes the search.
-        word_table: `decoder.word_table()` where the decoder's weights no longer change.
+        tables: `decoder.tables()` where the decoder's weights no longer change.
     """
 
-    def __init__(self, decoder: Decoder, structure: Structure, word_table=None):
+    def __init__(self, decoder: Decoder, structure: Structure, tables=None):
         super().__init__(decoder)
-        self.structure, self.word_table = structure, word_table
+        self.structure, self.tables = structure, tables
 
     def call(self, inputs):
         controls = {name: value for name, value in inputs.items() if name != "annotations"}
-        return search(self.decoder, inputs["annotations"], self.structure, controls, self.word_table)
+        return search(self.decoder, inputs["annotations"], self.structure, controls, self.tables)
 
     def run(self, annotations, controls: Controls) -> dict:
         """The captions of a batch, as arrays."""

@@ -192,7 +192,7 @@ def caption_dev(arena: Arena, network: CaptionModel) -> dict:
     """Captions of the dev pictures by beam search, their scores, and how sharp their masks are."""
     options = DecodingOptions(beam_width=arena.config.validation_beam_width)
     controls = Controls.resolve(options, arena.vocabulary, network.config.decoder.max_words)
-    searcher = Searcher(network.decoder, controls.structure, network.decoder.word_table())
+    searcher = Searcher(network.decoder, controls.structure, network.decoder.tables())
     texts, entropies, seconds = [], [], []
     for start in range(0, len(arena.dev), TOGETHER):
         annotations = arena.annotations(start, start + TOGETHER)

@@ -17,7 +17,7 @@ from captioner.attention.local import LocalMonotonic, LocalPredictive
 from captioner.attention.location import LocationAttention
 from captioner.attention.mean import MeanAttention
 from captioner.attention.normaliser import Normaliser, Surroundings
-from captioner.attention.product import product
+from captioner.attention.product import constant_product, product
 from captioner.attention.scaled_dot import ScaledDotAttention
 from captioner.attention.softmax import Softmax
 from captioner.attention.sparsemax import Sparsemax
@@ -32,6 +32,7 @@ __all__ = [
     "Normaliser",
     "Surroundings",
     "build_attention",
+    "constant_product",
     "product",
 ]
 

@@ -45,11 +45,12 @@ class AdditiveAttention(Attention):
         self._heads = np.repeat(np.eye(self.heads, dtype="float32"), self.units // self.heads, axis=0)
 
     def keys(self, annotations):
-        return {"keys": ops.matmul(annotations, self.annotation_kernel) + self.bias}
+        return {"keys": ops.matmul(annotations, self.annotation_kernel)}
 
     def score(self, query, memory):
         # The state has to be inside the tanh: outside of it softmax would cancel it and every word get one mask.
-        compared = self.activation(memory["keys"][:, None] + product(query, self.query_kernel)[:, :, None])
+        asked = product(query, self.query_kernel) + self.bias  # fewer numbers here than in the keys
+        compared = self.activation(memory["keys"][:, None] + asked[:, :, None])
         if self.heads == 1:
             return product(compared, self.score_vector)[..., 0]
         columns = ops.cast(self.score_vector, compared.dtype) * ops.cast(self._heads, compared.dtype)

@@ -1,8 +1,8 @@
 """What writes captions: decoders behind one interface, by name.
 
 A decoder is a Keras layer that searches, exports and training know by these methods: `prepare(annotations) -> memory`,
-once a picture; `initial_state(annotations, memory, captions) -> state`; `step(words, state, memory, word_table) ->
-(log_probabilities, state, outputs)`, once a word; `word_table()`; and the call, teacher forcing.
+once a picture; `initial_state(annotations, memory, captions) -> state`; `step(words, state, memory, tables) ->
+(log_probabilities, state, outputs)`, once a word; `tables()`; and the call, teacher forcing.
 """
 
 from __future__ import annotations

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 from keras import ops
 
-from captioner.attention import Surroundings, build_attention, product
+from captioner.attention import Surroundings, build_attention, constant_product, product
 from captioner.config import AttentionConfig, ContextConfig, DecoderConfig
 from captioner.context import build_context
 from captioner.decoder.cells import CELLS
@@ -102,7 +103,7 @@ class Decoder(keras.layers.Layer):
         self.attention.build(seen, query_shape, self.config.lstm_units)
         return self.attention.context_size
 
-    def prepare(self, annotations):
+    def prepare(self, annotations, tables=None):
         """What stays the same for all steps of a picture: the memory of `step`.
 
         The context meets two matrices. Where it is a weighted sum of annotation vectors, these are multiplied once a
@@ -112,9 +113,7 @@ class Decoder(keras.layers.Layer):
         annotations = self.context(ops.cast(annotations, self.compute_dtype))
         if not self.projects:
             return self.attention.prepare(annotations)
-        return self.attention.prepare(
-            annotations, ops.concatenate([self.cell.context_kernel, self.output_context], axis=1)
-        )
+        return self.attention.prepare(annotations, self._context_kernels() if tables is None else tables["context"])
 
     @property
     def projects(self) -> bool:
@@ -196,35 +195,50 @@ class Decoder(keras.layers.Layer):
         gates = product(embedded, self.cell.word_kernel) + self.cell.bias
         return ops.concatenate([gates, embedded], axis=-1) if self.asks_with_word else gates
 
-    def logits(self, embedded, hidden, context, training=False, projected=False):
-        """Deep output before its softmax, float32: (..., vocabulary_size)."""
-        of_context = context if projected else product(context, self.output_context)
+    def logits(self, embedded, hidden, of_context, tables=None, training=False):
+        """Deep output before its softmax, float32: (..., vocabulary_size); `of_context` is L_z z_t."""
         deep = embedded + product(hidden, self.output_hidden) + of_context
         if training and self.dropout:
             deep = keras.random.dropout(deep, self.dropout, seed=self.seeds)
-        kernel = ops.transpose(self.embedding) if self.config.tie_embeddings else self.output_kernel
-        return ops.cast(product(deep, ops.cast(kernel, deep.dtype)) + self.output_bias, "float32")
+        if tables is None:
+            of_words = product(deep, ops.cast(self._output_kernel(), deep.dtype))
+        else:
+            of_words = constant_product(deep, tables["output"])
+        return ops.cast(of_words + self.output_bias, "float32")
 
-    def word_table(self):
-        """`word_inputs` of every word of the vocabulary, for many steps with weights that no longer change."""
-        return self.word_inputs(ops.cast(self.embedding, self.compute_dtype))
+    def _context_kernels(self):
+        return ops.concatenate([self.cell.context_kernel, self.output_context], axis=1)
 
-    def step(self, words, state, memory, word_table=None):
+    def _output_kernel(self):
+        return ops.transpose(self.embedding) if self.config.tie_embeddings else self.output_kernel
+
+    def tables(self):
+        """What many captions share, where weights no longer change: arrays and tensors made of the weights once."""
+        return {
+            "context": self._context_kernels(),
+            "inputs": self.word_inputs(ops.cast(self.embedding, self.compute_dtype)),
+            "output": np.ascontiguousarray(ops.convert_to_numpy(self._output_kernel())),
+        }
+
+    def step(self, words, state, memory, tables=None):
         """Read the last words and predict the next.
 
         Args:
             words: ids (batch, captions).
             state: what the last step returned.
             memory: what `prepare` returned.
-            word_table: what `word_table` returned; a row is read from it instead of computed.
+            tables: what `tables` returned, where it is at hand.
 
         Returns:
             log-probabilities (batch, captions, vocabulary_size), state, and the outputs of `advance`.
         """
         embedded = self.embed(words)
-        inputs = self.word_inputs(embedded) if word_table is None else ops.take(word_table, words, axis=0)
+        inputs = self.word_inputs(embedded) if tables is None else ops.take(tables["inputs"], words, axis=0)
         state, outputs = self.advance(inputs, state, memory, projected=self.projects)
-        logits = self.logits(embedded, outputs["hidden"], outputs["context"], projected=self.projects)
+        of_context = outputs["context"]
+        if not self.projects:
+            of_context = product(of_context, self.output_context)
+        logits = self.logits(embedded, outputs["hidden"], of_context, tables)
         return ops.log_softmax(logits, axis=-1), state, outputs
 
     def call(self, annotations, words, training=False):
@@ -252,7 +266,8 @@ class Decoder(keras.layers.Layer):
             state_mask = keras.random.dropout(ones, self.state_dropout, seed=self.seeds)
         stacked = self._unroll(inputs, state, memory, state_mask)
         hidden, context = stacked.pop("hidden"), stacked.pop("context")
-        return {"logits": self.logits(embedded, hidden, context, training), **stacked}
+        of_context = product(context, self.output_context)
+        return {"logits": self.logits(embedded, hidden, of_context, training=training), **stacked}
 
     def _unroll(self, inputs, state, memory, state_mask):
         """All steps of `advance`, stacked along time, axis 2."""

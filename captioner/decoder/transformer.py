@@ -101,7 +101,7 @@ class TransformerDecoder(keras.layers.Layer):
         self.output_bias = self.add_weight((self.vocabulary_size,), "zeros", name="L_o_bias")
         self.built = True
 
-    def prepare(self, annotations):
+    def prepare(self, annotations, tables=None):
         """What stays the same for all steps of a picture: each layer's memory."""
         annotations = self.context(ops.cast(annotations, self.compute_dtype))
         return tuple(layer.attention.prepare(annotations) for layer in self.layers)
@@ -113,23 +113,23 @@ class TransformerDecoder(keras.layers.Layer):
         layers = tuple({"keys": kept(), "values": kept()} for _ in self.layers)
         return {"layers": layers, "step": ops.zeros((*lead, 1))}
 
-    def word_table(self):
+    def tables(self):
         """Word vectors of the whole vocabulary, for many steps with weights that no longer change."""
         return ops.cast(self.embedding, self.compute_dtype) * math.sqrt(self.config.embedding_size)
 
-    def step(self, words, state, memory, word_table=None):
+    def step(self, words, state, memory, tables=None):
         """Read the last words and predict the next.
 
         Args:
             words: ids (batch, captions).
             state: what the last step returned.
             memory: what `prepare` returned.
-            word_table: what `word_table` returned, where it is at hand.
+            tables: what `tables` returned, where it is at hand.
 
         Returns:
             log-probabilities (batch, captions, vocabulary_size), state, {"weights", ...extras of the last attention}.
         """
-        table = self.word_table() if word_table is None else word_table
+        table = self.tables() if tables is None else tables
         x = ops.take(table, words, axis=0) + ops.cast(self._positions(state["step"]), self.compute_dtype)
         # Newest last; what was never filled stands before the oldest.
         reach = ops.where(ops.arange(self.kept, dtype="float32") >= self.kept - 1.0 - state["step"], 0.0, OUT_OF_REACH)
@@ -153,7 +153,7 @@ class TransformerDecoder(keras.layers.Layer):
         """
         memory = self.prepare(annotations)
         time = ops.arange(ops.shape(words)[2], dtype="float32")
-        x = ops.take(self.word_table(), words, axis=0) + ops.cast(self._positions(time[:, None]), self.compute_dtype)
+        x = ops.take(self.tables(), words, axis=0) + ops.cast(self._positions(time[:, None]), self.compute_dtype)
         drop = lambda x, rate: keras.random.dropout(x, rate, seed=self.seeds) if training and rate else x
         x = drop(x, self.input_dropout)
         age = time[:, None] - time

@@ -79,8 +79,8 @@ class KerasRuntime(Runtime):
         return cls(build_model(folder, config, vocabulary), vocabulary, metrics)
 
     @functools.cached_property
-    def _word_table(self):
-        return self.model.decoder.word_table()
+    def _tables(self):
+        return self.model.decoder.tables()
 
     def encode(self, squares):
         return self._encode({"pixels": squares})
@@ -89,7 +89,7 @@ class KerasRuntime(Runtime):
         structure = controls.structure
         if structure not in self._searchers:
             self._searchers[structure] = AnyBatch(
-                Searcher(self.model.decoder, structure, self._word_table), ("annotations",)
+                Searcher(self.model.decoder, structure, self._tables), ("annotations",)
             )
         return self._searchers[structure]({"annotations": encoded, **controls.inputs(len(self.vocabulary))})
 

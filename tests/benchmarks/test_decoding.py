@@ -42,7 +42,7 @@ def our_search(locations, channels, words):
     vocabulary = Vocabulary([*SPECIAL, *(f"w{i}" for i in range(words - 4))])
     options = DecodingOptions(beam_width=BEAM, min_words=WORDS, max_words=WORDS)
     controls = Controls.resolve(options, vocabulary, WORDS)
-    searcher = AnyBatch(Searcher(decoder, controls.structure, decoder.word_table()), ("annotations",))
+    searcher = AnyBatch(Searcher(decoder, controls.structure, decoder.tables()), ("annotations",))
     return lambda annotations: searcher({"annotations": annotations, **controls.inputs(words)})
 
 

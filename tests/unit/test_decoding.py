@@ -182,7 +182,7 @@ def test_hypotheses_of_a_picture_differ_and_are_ranked():
 def test_the_compiled_search_is_the_same():
     decoder, annotations = make_decoder(4), pictures()
     controls = controls_of(decoder, beam_width=3, count=3)
-    searcher = Searcher(decoder, controls.structure, decoder.word_table())
+    searcher = Searcher(decoder, controls.structure, decoder.tables())
     for size in (3, 1, 2):  # one compilation serves batches of any size
         compiled = searcher.run(annotations[:size], controls)
         eager = run(decoder, annotations[:size], beam_width=3, count=3)

@@ -98,7 +98,7 @@ def test_greedy_and_beam_search_say_what_teacher_forcing_scores(name, width):
     decoder, (annotations, _) = make(name), given()
     controls = Controls.resolve(DecodingOptions(beam_width=width), WORDS, LONGEST)
     inputs = {key: keras.ops.convert_to_tensor(value) for key, value in controls.inputs(len(WORDS)).items()}
-    found = search(decoder, keras.ops.convert_to_tensor(annotations), controls.structure, inputs, decoder.word_table())
+    found = search(decoder, keras.ops.convert_to_tensor(annotations), controls.structure, inputs, decoder.tables())
     for picture in range(2):
         length = int(found["length"][picture, 0])
         words = np.asarray(found["words"][picture, 0, :length])
