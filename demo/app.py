@@ -18,6 +18,8 @@ HERE = pathlib.Path(__file__).parent
 SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 MONO_FONTS = ("ui-monospace", "SF Mono", "Menlo", "Consolas", "monospace")
 
+SESSIONS = 500  # that Gradio remembers; each takes 130 kB, and the page keeps what matters in the browser
+
 INTRODUCTION = """
 # Photo captions that show where they looked
 A neural network describes your photo in one sentence. Point at a word, and the photo lights up where the network
@@ -71,6 +73,7 @@ def build_app(captioner: Captioner) -> gr.Blocks:
             with gr.Tab("Many photos", elem_id="many"):
                 batch_tab(models, listeners)
         add_endpoints(models)
+    app.state_session_capacity = SESSIONS
     app.queue(max_size=256, api_open=False)  # closed: else a direct request passes by the queue
     threading.Thread(target=models.prepare, args=(warm_up,), daemon=True).start()
     return app
