@@ -81,5 +81,14 @@ def _serve(listening, folder: str, model: pathlib.Path, address: str) -> None:
     server.run(sockets=[listening])
 
 
+def _run() -> None:
+    """The command, and an end at once: TensorFlow aborts where Python ends beside a thread that compiles a graph."""
+    try:
+        app()
+    except SystemExit as end:
+        sys.stdout.flush()
+        os._exit(end.code if isinstance(end.code, int) else bool(end.code))
+
+
 if __name__ == "__main__":
-    app()
+    _run()
