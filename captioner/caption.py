@@ -31,11 +31,11 @@ class Word:
 
     text: str
     probability: float
-    mask: np.ndarray
+    mask: np.ndarray = dataclasses.field(repr=False)
     alternatives: tuple[tuple[str, float], ...] = ()
     gate: float | None = None
     sentinel: float | None = None
-    heads: np.ndarray | None = None
+    heads: np.ndarray | None = dataclasses.field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
