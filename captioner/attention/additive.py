@@ -47,10 +47,16 @@ class AdditiveAttention(Attention):
     def keys(self, annotations):
         return {"keys": ops.matmul(annotations, self.annotation_kernel)}
 
+    def compare(self, query, kernel, keys):
+        """f(W_a a_i + U h + b): (batch, queries, locations, units).
+
+        The state has to be inside f: outside of it softmax would cancel it and every word get one mask.
+        """
+        asked = product(query, kernel) + self.bias  # fewer numbers here than in the keys
+        return self.activation(keys[:, None] + asked[:, :, None])
+
     def score(self, query, memory):
-        # The state has to be inside the tanh: outside of it softmax would cancel it and every word get one mask.
-        asked = product(query, self.query_kernel) + self.bias  # fewer numbers here than in the keys
-        compared = self.activation(memory["keys"][:, None] + asked[:, :, None])
+        compared = self.compare(query, self.query_kernel, memory["keys"])
         if self.heads == 1:
             return product(compared, self.score_vector)[..., 0]
         columns = ops.cast(self.score_vector, compared.dtype) * ops.cast(self._heads, compared.dtype)

@@ -85,9 +85,7 @@ class GlimpseAttention(AdditiveAttention):
 
     def _within(self, query, memory):
         """Softmax of the fine scores within each coarse cell: (batch, queries, locations)."""
-        compared = self.activation(
-            memory["fine_keys"][:, None] + (product(query, self.fine_query_kernel) + self.bias)[:, :, None]
-        )
+        compared = self.compare(query, self.fine_query_kernel, memory["fine_keys"])
         scores = ops.cast(product(compared, self.fine_vector)[..., 0], "float32")
         # (…, coarse cells, locations): a softmax over each cell's own locations.
         apart = ops.softmax(scores[:, :, None] + (self.members - 1.0) * 1e9, axis=-1)

@@ -7,9 +7,7 @@ from keras import ops
 
 def product(x, kernel):
     """x @ kernel for a matrix `kernel`, as one product of two matrices, which backends do quickest."""
-    flat = ops.matmul(ops.reshape(x, (-1, x.shape[-1])), kernel)
-    lead = x.shape[1:-1] if None not in x.shape[1:-1] else ops.shape(x)[1:-1]
-    return ops.reshape(flat, (-1, *lead, kernel.shape[-1]))
+    return _in_shape_of(x, ops.matmul(ops.reshape(x, (-1, x.shape[-1])), kernel))
 
 
 def constant_product(x, kernel):
@@ -18,9 +16,13 @@ def constant_product(x, kernel):
     As a convolution, since its constant filter is laid out for the processor once; a product would do it at every
     step, which for a few rows and ten thousand columns takes as long as the product itself.
     """
-    flat = ops.conv(ops.reshape(x, (1, -1, 1, x.shape[-1])), ops.cast(kernel[None, None], x.dtype))
+    return _in_shape_of(x, ops.conv(ops.reshape(x, (1, -1, 1, x.shape[-1])), ops.cast(kernel[None, None], x.dtype)))
+
+
+def _in_shape_of(x, flat):
+    """Rows of a product in the shape of x, whose last axis they replace."""
     lead = x.shape[1:-1] if None not in x.shape[1:-1] else ops.shape(x)[1:-1]
-    return ops.reshape(flat, (-1, *lead, kernel.shape[-1]))
+    return ops.reshape(flat, (-1, *lead, flat.shape[-1]))
 
 
 def split_last(x, parts: int):
