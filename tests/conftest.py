@@ -61,6 +61,15 @@ def tiny_captioner(tiny_config, tiny_vocabulary):
     return Captioner.of(model, tiny_vocabulary)
 
 
+@pytest.fixture(scope="module")
+def saved(tiny_captioner, tmp_path_factory):
+    """Model folder of `tiny_captioner`; copy it to change it."""
+    from captioner.store import save_model
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    return save_model(folder, tiny_captioner.model, tiny_captioner.vocabulary, {"dev": {"bleu_4": 0.1}}, "# Tiny\n")
+
+
 @pytest.fixture(scope="session")
 def photo(tmp_path_factory) -> pathlib.Path:
     """A wide JPEG with something to see."""

@@ -162,14 +162,6 @@ def test_the_caption_file_and_boxes_that_training_reads(tmp_path):
     run()
 
 
-@pytest.fixture(scope="module")
-def saved(tiny_captioner, tmp_path_factory):
-    from captioner.store import save_model
-
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    return save_model(folder, tiny_captioner.model, tiny_captioner.vocabulary, {"dev": {"bleu_4": 0.1}}, "# Tiny\n")
-
-
 @pytest.mark.parametrize("name", ["config.json", "vocabulary.txt", "metrics.json", "manifest.json"])
 def test_texts_of_a_model_folder(saved, tmp_path, name):
     folder = shutil.copytree(saved, tmp_path / "copy")

@@ -14,18 +14,11 @@ import pytest
 
 from captioner import Captioner, ModelError
 from captioner.folder import write_manifest
-from captioner.store import save_model
 
 PARTS = ["config.json", "model.weights.h5", "vocabulary.txt", "manifest.json"]
 TEXTS = ["config.json", "vocabulary.txt", "manifest.json", "metrics.json"]
 WEIGHTS = "model.weights.h5"
 WORDS = "decoder/vars/0"
-
-
-@pytest.fixture(scope="module")
-def saved(tiny_captioner, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    return save_model(folder, tiny_captioner.model, tiny_captioner.vocabulary, {"dev": {"bleu_4": 0.1}}, "# Tiny\n")
 
 
 @pytest.fixture

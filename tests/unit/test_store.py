@@ -13,12 +13,6 @@ from captioner.folder import FORMAT_VERSION
 from captioner.store import _half, save_model
 
 
-@pytest.fixture(scope="module")
-def saved(tiny_captioner, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    return save_model(folder, tiny_captioner.model, tiny_captioner.vocabulary, {"dev": {"bleu_4": 0.1}}, "# Tiny\n")
-
-
 @pytest.fixture
 def copy(saved, tmp_path):
     return shutil.copytree(saved, tmp_path / "copy")
