@@ -16,6 +16,7 @@ from training.features import Features, load_squares
 
 BUCKETS = (7, 9, 11, 13, 15, 18, 25, 35, 50, 70, 101)  # time steps of a batch; each has a graph of its own
 MIRRORING, WORDS = 1, 2  # what a batch draws, each from a generator of its own
+NO_BOXES: dict[int, list[list[float]]] = {}  # of most captions of most data sets; one for all of them
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def encode_captions(
                 for phrase in phrases.get(text, [])
                 if places.get(phrase["word"], max_words) < max_words
             }
-            encoded.append(EncodedCaption(picture, tuple(ids), of_words))
+            encoded.append(EncodedCaption(picture, tuple(ids), of_words or NO_BOXES))
     return encoded
 
 

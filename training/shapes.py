@@ -200,7 +200,7 @@ def write_shapes(
         draw_scene(scene, image_size).save(path)
         captions = captions_of(scene)
         boxes[path.name] = [{"text": caption, "phrases": phrases_of(scene, caption)} for caption in captions]
-        examples.append(Example(path, split, captions))
+        examples.append(Example(str(path), split, captions))
     write_boxes(boxes, folder / "boxes.json.gz")
     return write_dataset(examples, folder)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pathlib
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from training.metrics import evaluate_captions
 
 
 def examples(*rows, split="test"):
-    return [Example(pathlib.Path(name), split, texts) for name, texts in rows]
+    return [Example(name, split, texts) for name, texts in rows]
 
 
 PICTURES = examples(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import keras
 import numpy as np
 import pytest
@@ -118,7 +116,7 @@ def test_the_end_is_part_of_the_reward(tiny_vocabulary):
 
 
 def batches(model, features, tiny_vocabulary, **options):
-    examples = [Example(pathlib.Path(f"{i}.jpg"), "train", tuple(texts)) for i, texts in enumerate(REFERENCES)]
+    examples = [Example(f"{i}.jpg", "train", tuple(texts)) for i, texts in enumerate(REFERENCES)]
     return SelfCriticalBatches(model, tiny_vocabulary, examples, features, size=2, samples=3, **options)
 
 

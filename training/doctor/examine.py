@@ -94,7 +94,7 @@ def examine(reading: Reading, max_words: int, drop_near: bool = False) -> Examin
     kept = [i for i in range(len(captioned)) if i not in left_out]
     order = list(KINDS)
     return Examination(
-        [Example(captioned[i].image, captioned[i].split, tuple(captioned[i].captions)) for i in kept],
+        [Example(str(captioned[i].image), captioned[i].split, tuple(captioned[i].captions)) for i in kept],
         sorted(findings, key=lambda finding: order.index(finding.kind)),
         [looks[i].size for i in kept],
         drop_near,
