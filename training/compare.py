@@ -2,10 +2,8 @@
 
 Each mechanism of `training.mechanisms` is trained for as many steps of the same batches on generated shapes and on
 Flickr8k, on cached features of a frozen encoder; then the default and the best three for twice as many with two seeds,
-and, for its figure, the decoder without attention. Every run leaves a model folder in DIR/models and
-one JSON file in DIR/rows, and a run whose file
-is there
-is not run again: the command goes on where it was stopped.
+and, for its figure, the decoder without attention. Every run leaves a model folder in DIR/models and one JSON file in
+DIR/rows, and a run whose file is there is not run again: the command goes on where it was stopped.
 """
 
 from __future__ import annotations
