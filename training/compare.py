@@ -45,9 +45,10 @@ from training.features import extract
 from training.grounding import evaluate_boxes
 from training.mechanisms import DEFAULT, MECHANISMS
 from training.metrics import evaluate_captions
+from training.optimizer import make_optimizer
 from training.pipeline import FeatureBatches, Sampling, encode_captions
 from training.shapes import is_right
-from training.trainer import CaptionTrainer, make_optimizer
+from training.trainer import CaptionTrainer
 from training.workdir import locked, written
 
 CONFIGS = pathlib.Path(__file__).resolve().parent / "configs"

@@ -22,8 +22,9 @@ from training.checkpoint import Checkpoints
 from training.config import Stage, TrainingConfig, load_config
 from training.logs import StageLogs
 from training.loop import Loop
+from training.optimizer import make_optimizer
 from training.run import Run
-from training.trainer import CaptionTrainer, make_optimizer
+from training.trainer import CaptionTrainer
 from training.training_report import write_report
 from training.validation import Validation
 from training.workdir import locked, written

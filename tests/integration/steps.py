@@ -18,8 +18,9 @@ from captioner.model import CaptionModel
 from captioner.vocabulary import Vocabulary
 from training.config import load_config
 from training.datasets import of_split, read_boxes, read_dataset
+from training.optimizer import make_optimizer
 from training.pipeline import ImageBatches, Sampling, encode_captions
-from training.trainer import CaptionTrainer, make_optimizer
+from training.trainer import CaptionTrainer
 
 STEPS = 4
 

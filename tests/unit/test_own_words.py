@@ -14,9 +14,10 @@ from training import losses
 from training.config import Stage
 from training.datasets import Example
 from training.features import Features
+from training.optimizer import make_optimizer
 from training.scheduled_sampling import mix_words
 from training.self_critical import Reward, SelfCriticalBatches
-from training.trainer import CaptionTrainer, make_optimizer
+from training.trainer import CaptionTrainer
 
 REFERENCES = [["a brown dog runs"], ["a dog on grass", "grass"], ["brown grass"], ["a dog"]]
 
