@@ -26,20 +26,20 @@ SHARD = 512
 
 
 def encoder_key(
-    config: EncoderConfig, weights: Sequence[np.ndarray], images: Sequence[pathlib.Path], mirrored: bool = False
+    config: EncoderConfig, weights: Sequence[np.ndarray], images: Sequence[str | pathlib.Path], mirrored: bool = False
 ) -> str:
     """Hash of the encoder (architecture, tap, weights, image size, resize) and of the pictures' names and sizes."""
     digest = hashlib.sha256(json.dumps(config.model_dump(), sort_keys=True).encode())
     for array in weights:
         digest.update(np.ascontiguousarray(array))
-    for path in images:
+    for path in map(pathlib.Path, images):
         digest.update(f"{path.name}\0{path.stat().st_size}\n".encode())
     if mirrored:
         digest.update(b"mirrored")
     return digest.hexdigest()[:16]
 
 
-def load_squares(paths: Sequence[pathlib.Path], config: EncoderConfig, pool=None) -> np.ndarray:
+def load_squares(paths: Sequence[str | pathlib.Path], config: EncoderConfig, pool=None) -> np.ndarray:
     """The network's squares of pictures: uint8 (len(paths), image_size, image_size, 3).
 
     Raises:
@@ -81,7 +81,7 @@ class Features:
 
 def extract(
     encoder: Encoder,
-    images: Sequence[pathlib.Path],
+    images: Sequence[str | pathlib.Path],
     folder: pathlib.Path,
     batch_size: int = 32,
     mirrored: bool = False,
@@ -133,7 +133,7 @@ def _write_shards(encoder, missing, batch_size, mirrored) -> None:
 
 
 def _read_ahead(
-    shards: Sequence[Sequence[pathlib.Path]], batch_size: int, config: EncoderConfig
+    shards: Sequence[Sequence[str | pathlib.Path]], batch_size: int, config: EncoderConfig
 ) -> Iterator[tuple[np.ndarray, int]]:
     """(squares, how many of them are pictures), the next read while the network works; all batches have one size."""
     batches = [paths[i : i + batch_size] for paths in shards for i in range(0, len(paths), batch_size)]

@@ -115,7 +115,7 @@ class Run:
 
     def features(self, examples: list[Example], mirrored: bool = False):
         """Cached annotation vectors of pictures."""
-        images = [example.image for example in examples]
+        images = [example.file for example in examples]
         return extract(self.encoder, images, self.workdir / "features", mirrored=mirrored)
 
     def batches(self, stage: Stage, network: CaptionModel):
