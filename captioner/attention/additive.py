@@ -11,6 +11,7 @@ from keras import ops
 from captioner.attention.base import Attention
 from captioner.attention.product import product
 from captioner.config import AttentionConfig
+from captioner.fusion import fused
 
 
 class AdditiveAttention(Attention):
@@ -47,17 +48,17 @@ class AdditiveAttention(Attention):
     def keys(self, annotations):
         return {"keys": ops.matmul(annotations, self.annotation_kernel)}
 
-    def compare(self, query, kernel, keys):
-        """f(W_a a_i + U h + b): (batch, queries, locations, units).
-
-        The state has to be inside f: outside of it softmax would cancel it and every word get one mask.
-        """
+    def compare(self, query, kernel, keys, columns):
+        """f(W_a a_i + U h + b) times a matrix: (batch, queries, locations, columns)."""
         asked = product(query, kernel) + self.bias  # fewer numbers here than in the keys
-        return self.activation(keys[:, None] + asked[:, :, None])
+        return fused(self._compared)(keys, asked, ops.cast(columns, keys.dtype))
+
+    def _compared(self, keys, asked, columns):
+        # The state has to be inside f: outside of it softmax would cancel it and every word get one mask.
+        return product(self.activation(keys[:, None] + asked[:, :, None]), columns)
 
     def score(self, query, memory):
-        compared = self.compare(query, self.query_kernel, memory["keys"])
         if self.heads == 1:
-            return product(compared, self.score_vector)[..., 0]
-        columns = ops.cast(self.score_vector, compared.dtype) * ops.cast(self._heads, compared.dtype)
-        return ops.transpose(product(compared, columns), (0, 1, 3, 2))
+            return self.compare(query, self.query_kernel, memory["keys"], self.score_vector)[..., 0]
+        columns = ops.cast(self.score_vector, "float32") * self._heads
+        return ops.transpose(self.compare(query, self.query_kernel, memory["keys"], columns), (0, 1, 3, 2))

@@ -85,8 +85,8 @@ class GlimpseAttention(AdditiveAttention):
 
     def _within(self, query, memory):
         """Softmax of the fine scores within each coarse cell: (batch, queries, locations)."""
-        compared = self.compare(query, self.fine_query_kernel, memory["fine_keys"])
-        scores = ops.cast(product(compared, self.fine_vector)[..., 0], "float32")
+        scores = self.compare(query, self.fine_query_kernel, memory["fine_keys"], self.fine_vector)
+        scores = ops.cast(scores[..., 0], "float32")
         # (…, coarse cells, locations): a softmax over each cell's own locations.
         apart = ops.softmax(scores[:, :, None] + (self.members - 1.0) * 1e9, axis=-1)
         return ops.sum(apart * self.members, axis=2)

@@ -10,6 +10,7 @@ import numpy as np
 
 from captioner.controls import Controls, Structure
 from captioner.folder import read_common
+from captioner.fusion import fusing
 from captioner.quiet import load_keras
 from captioner.runtimes.base import Runtime
 from captioner.vocabulary import END, PAD, Vocabulary
@@ -51,7 +52,10 @@ class AnyBatch:
             shape = (None, *value.shape[1:]) if name in self._batched else value.shape
             return tf.TensorSpec(shape, value.dtype, name=name)
 
-        return tf.function(self._graph, [{name: spec(name, value) for name, value in inputs.items()}])
+        traced = tf.function(self._graph, [{name: spec(name, value) for name, value in inputs.items()}])
+        with fusing():
+            traced.get_concrete_function()
+        return traced
 
 
 class KerasRuntime(Runtime):

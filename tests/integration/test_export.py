@@ -69,6 +69,17 @@ def test_one_interface_runs_every_kind_of_folder(captioners, pictures, kind):
     same(streams[0][-1], keras.caption(pictures[2], strategy="sample", seed=2))
 
 
+def test_a_saved_model_runs_where_xla_is_missing(exported, captioners, pictures):
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    captioners["keras"].caption(pictures[0])  # which does compile some of it
+    content = SavedModel.FromString((exported["saved_model"] / "saved_model.pb").read_bytes())
+    graph = content.meta_graphs[0].graph_def
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    assert len(nodes) > 100
+    assert not [node.name for node in nodes if node.attr["_XlaMustCompile"].b]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_an_export_cannot_do_is_said(captioners, pictures, kind):
     with pytest.raises(ConfigError, match="exported model knows the strategies beam, greedy"):
