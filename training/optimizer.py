@@ -32,22 +32,10 @@ class TwoRateAdamW(keras.optimizers.AdamW):
         if keras.backend.backend() != "tensorflow":
             super().update_step(gradient, variable, learning_rate)
             return
-        import tensorflow as tf
+        from captioner.runtimes.tensorflow_ops import adam_step
 
         # Keras writes the same as a dozen passes over memory, TensorFlow has it as one.
-        steps = tf.cast(self.iterations.value + 1, variable.dtype)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[place].value.handle,
-            v=self._velocities[place].value.handle,
-            beta1_power=self.beta_1**steps,
-            beta2_power=self.beta_2**steps,
-            lr=tf.cast(learning_rate, variable.dtype),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=tf.convert_to_tensor(gradient),  # of word vectors it comes as rows
-        )
+        adam_step(self, place, variable, gradient, learning_rate)
 
 
 class WarmUpCosine(keras.optimizers.schedules.LearningRateSchedule):

@@ -48,12 +48,14 @@ class AnyBatch:
     def _trace(self, inputs):
         import tensorflow as tf
 
+        from captioner.runtimes.tensorflow_ops import one_loop
+
         def spec(name, value):
             shape = (None, *value.shape[1:]) if name in self._batched else value.shape
             return tf.TensorSpec(shape, value.dtype, name=name)
 
         traced = tf.function(self._graph, [{name: spec(name, value) for name, value in inputs.items()}])
-        with fusing():
+        with fusing(one_loop):
             traced.get_concrete_function()
         return traced
 
