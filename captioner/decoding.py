@@ -7,7 +7,7 @@ appear: those in lane i hold i of them (grid beam search, Hokamp & Liu 2017). Di
 group, sampling one for each caption. `Lanes` holds what differs.
 
 On a CPU a step is short enough for the number of its operations to count. So numbers that move together are columns of
-one tensor, and rows are picked by a product with ones and zeros, which is exact.
+one tensor.
 """
 
 from __future__ import annotations
@@ -96,7 +96,10 @@ class Lanes:
 
 def pick(values, index):
     """values[..., index[..., j], :] for values (..., rows, columns) and index (..., j)."""
-    return ops.matmul(ops.one_hot(index, values.shape[-2], dtype="float32"), values)
+    *lead, rows, columns = values.shape
+    first = rows * ops.arange(ops.shape(values)[0] * math.prod(lead[1:]), dtype="int32")  # of each set of rows
+    places = first[:, None] + ops.reshape(index, (-1, index.shape[-1]))
+    return ops.reshape(ops.take(ops.reshape(values, (-1, columns)), places, axis=0), (-1, *index.shape[1:], columns))
 
 
 def _best(scores, count: int):

@@ -1,7 +1,7 @@
 """Recurrent cells, whose weights belong to the decoder they are in.
 
 A cell takes its gates' inputs already multiplied: words need no recurrence and are multiplied for all steps at once,
-and the context may have been multiplied once a picture.
+the context may have been multiplied once a picture, and the hidden state meets a kernel that may be a constant.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from keras import ops
-
-from captioner.attention import product
 
 
 class LSTM:
@@ -47,8 +45,8 @@ class LSTM:
         return {"hidden": hidden, "cell": ops.tanh(ops.matmul(mean, self.cell_kernel) + self.cell_bias)}
 
     def step(self, inputs, recurrent, state):
-        """The next state; `recurrent` is the hidden state, with dropout where there is any."""
-        gates = inputs + product(recurrent, self.recurrent_kernel)
+        """The next state; `recurrent` is the hidden state times the recurrent kernel."""
+        gates = inputs + recurrent
         enter, forget, candidate, leave = ops.split(gates, 4, axis=-1)
         cell = ops.sigmoid(forget + 1.0) * state["cell"] + ops.sigmoid(enter) * ops.tanh(candidate)
         return {"hidden": ops.sigmoid(leave) * ops.tanh(cell), "cell": cell}
@@ -91,8 +89,8 @@ class GRU:
         return {"hidden": ops.tanh(ops.matmul(mean, self.hidden_kernel) + self.hidden_bias)}
 
     def step(self, inputs, recurrent, state):
-        """The next state; `recurrent` is the hidden state, with dropout where there is any."""
-        past = ops.split(product(recurrent, self.recurrent_kernel) + self.recurrent_bias, 3, axis=-1)
+        """The next state; `recurrent` is the hidden state times the recurrent kernel."""
+        past = ops.split(recurrent + self.recurrent_bias, 3, axis=-1)
         update, reset, candidate = ops.split(inputs, 3, axis=-1)
         update, reset = ops.sigmoid(update + past[0]), ops.sigmoid(reset + past[1])
         candidate = ops.tanh(candidate + reset * past[2])

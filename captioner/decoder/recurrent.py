@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 from keras import ops
 
 from captioner.attention import Surroundings, build_attention, constant_product, product
@@ -138,7 +137,7 @@ class Decoder(keras.layers.Layer):
         """Word vectors E y: (..., embedding_size)."""
         return ops.take(ops.cast(self.embedding, self.compute_dtype), words, axis=0)
 
-    def advance(self, word_inputs, state, memory, state_mask=None, projected=False):
+    def advance(self, word_inputs, state, memory, state_mask=None, projected=False, tables=None):
         """One step of attention and the cell.
 
         Args:
@@ -147,13 +146,14 @@ class Decoder(keras.layers.Layer):
             memory: of the attention.
             state_mask: dropout mask of the hidden state that goes into the cell.
             projected: whether the memory's values were multiplied by the matrices that the context meets.
+            tables: what `tables` returned, where it is at hand.
 
         Returns:
             state, and {"hidden", "context" (gated; times L_z where projected), "weights", "gate", ...extras of the
             attention}.
         """
         inputs, embedded = word_inputs[..., : self.cell.width], word_inputs[..., self.cell.width :]
-        recurrent = state["hidden"] if state_mask is None else state["hidden"] * state_mask
+        recurrent = self._recurrent(state["hidden"] if state_mask is None else state["hidden"] * state_mask, tables)
         if self.asks_afterwards:
             new_state = self.cell.step(inputs + state["fed"], recurrent, state)
             new_state["fed"], attention, outputs = self._look(new_state, embedded, state, memory, projected)
@@ -162,6 +162,11 @@ class Decoder(keras.layers.Layer):
             new_state = self.cell.step(inputs + of_context, recurrent, state)
         new_state["attention"] = attention
         return new_state, {"hidden": new_state["hidden"], **outputs}
+
+    def _recurrent(self, hidden, tables):
+        if tables is None:
+            return product(hidden, self.cell.recurrent_kernel)
+        return constant_product(hidden, tables["recurrent"])
 
     def _look(self, asking, embedded, state, memory, projected):
         """Attention, asked by the state `asking`: what it gives the cell, its state, what is put out."""
@@ -175,7 +180,7 @@ class Decoder(keras.layers.Layer):
             context = context * gate
             extras = {**extras, "gate": ops.mean(ops.cast(gate, "float32"), axis=-1)}
         if projected:
-            of_context, context = context[..., :width], context[..., width:]
+            of_context, context = ops.split(context, [width], axis=-1)
         else:
             of_context = product(context, self.cell.context_kernel)
         return of_context, attention, {"context": context, "weights": weights, **extras}
@@ -201,10 +206,12 @@ class Decoder(keras.layers.Layer):
         if training and self.dropout:
             deep = keras.random.dropout(deep, self.dropout, seed=self.seeds)
         if tables is None:
-            of_words = product(deep, ops.cast(self._output_kernel(), deep.dtype))
+            of_words = product(deep, ops.cast(self._output_kernel(), deep.dtype)) + self.output_bias
         else:
-            of_words = constant_product(deep, tables["output"])
-        return ops.cast(of_words + self.output_bias, "float32")
+            of_words = constant_product(
+                ops.concatenate([deep, ops.ones_like(deep[..., :1])], axis=-1), tables["output"]
+            )
+        return ops.cast(of_words, "float32")
 
     def _context_kernels(self):
         return ops.concatenate([self.cell.context_kernel, self.output_context], axis=1)
@@ -214,10 +221,12 @@ class Decoder(keras.layers.Layer):
 
     def tables(self):
         """What many captions share, where weights no longer change: arrays and tensors made of the weights once."""
+        output = ops.concatenate([self._output_kernel(), self.output_bias[None]], axis=0)
         return {
             "context": self._context_kernels(),
             "inputs": self.word_inputs(ops.cast(self.embedding, self.compute_dtype)),
-            "output": np.ascontiguousarray(ops.convert_to_numpy(self._output_kernel())),
+            "recurrent": ops.convert_to_numpy(self.cell.recurrent_kernel),
+            "output": ops.convert_to_numpy(output),
         }
 
     def step(self, words, state, memory, tables=None):
@@ -234,7 +243,7 @@ class Decoder(keras.layers.Layer):
         """
         embedded = self.embed(words)
         inputs = self.word_inputs(embedded) if tables is None else ops.take(tables["inputs"], words, axis=0)
-        state, outputs = self.advance(inputs, state, memory, projected=self.projects)
+        state, outputs = self.advance(inputs, state, memory, projected=self.projects, tables=tables)
         of_context = outputs["context"]
         if not self.projects:
             of_context = product(of_context, self.output_context)
