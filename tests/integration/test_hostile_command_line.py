@@ -117,8 +117,13 @@ def test_the_whole_story_with_debug(root, photo, tmp_path):
 
 @pytest.mark.slow
 def test_ctrl_c(root, photo):
+    heeding = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # tests that run in the background ignore it
     running = subprocess.Popen(
-        [*COMMAND, *[str(photo)] * 20_000], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, *[str(photo)] * 20_000],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=heeding,
     )
     running.stdout.readline()
     time.sleep(0.2)
