@@ -209,10 +209,10 @@ class _Search:
         leaves |= {name: carry[name] for name in extra}
         columns = _Columns(leaves)
         kept = columns.split(pick(columns.join(leaves), parents), (-1, self.lanes.slots))
-        now = ops.cast(ops.equal(ops.arange(3 * self.time) % self.time, carry["step"]), "float32")
-        which = ops.one_hot(ops.arange(3 * self.time) // self.time, 3, dtype="float32")  # (3 * time, 3)
+        now = ops.equal(ops.arange(self.time, dtype="int32"), carry["step"])
         new = ops.stack([ops.cast(words, "float32"), ops.cast(parents, "float32"), totals - kept["totals"]], axis=-1)
-        trail = ops.where(now > 0, ops.matmul(new, ops.transpose(which)), kept["trail"])
+        trail = ops.where(now, new[..., None], ops.reshape(kept["trail"], (-1, self.lanes.slots, 3, self.time)))
+        trail = ops.reshape(trail, (-1, self.lanes.slots, 3 * self.time))
         met = carry["met"]
         if self.structure.required:
             met = ops.maximum(kept["met"], ops.cast(ops.equal(words[:, :, None], self.controls["required"]), "float32"))
@@ -239,8 +239,10 @@ class _Search:
             rows = ops.concatenate([rows, moved], axis=2)
         _, order = _best(rows[..., 0], lanes.drawn)
         drawn = pick(rows, order)
-        # Only hypotheses with every word that must appear, those of the last lane, may end.
-        return drawn[:, -1:], self._open(drawn, drawn[..., 0])
+        # Only hypotheses with every word that must appear, those of the last lane, may end. With room for more than
+        # one, those that stay open are picked from all rows, so that the two picks need not wait for each other.
+        rows = rows if lanes.drawn > 1 else drawn
+        return drawn[:, -1:], self._open(rows, rows[..., 0])
 
     def _movers(self, carry, allowed):
         """Continuations by words that must appear, in the lanes they lead to; and what is allowed to the others."""
