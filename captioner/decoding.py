@@ -232,7 +232,7 @@ class _Search:
             moved, allowed = self._movers(carry, allowed)
         values, ids = row_best or _best(allowed, min(lanes.drawn, self.size))
         each = values.shape[-1]
-        parents = ops.broadcast_to(ops.arange(lanes.slots, dtype="float32")[:, None], ops.shape(values))
+        parents = ops.broadcast_to(ops.arange(lanes.slots, dtype="float32")[:, None], (self.batch, lanes.slots, each))
         rows = ops.stack([carry["totals"][:, :, None] + values, ops.cast(ids, "float32"), parents], axis=-1)
         rows = ops.reshape(rows, (-1, lanes.count, lanes.width * each, 3))
         if required:
