@@ -101,7 +101,7 @@ class Arena:
         self.captions = encode_captions(self.train, self.vocabulary, config.max_words)
         self.encoder = encoder()
         self.features, self.dev_features = (
-            extract(self.encoder, [e.image for e in split], workdir / "features") for split in (self.train, all_dev)
+            extract(self.encoder, [e.file for e in split], workdir / "features") for split in (self.train, all_dev)
         )
 
     def annotations(self, start: int, stop: int) -> np.ndarray:
