@@ -46,7 +46,7 @@ from training.grounding import evaluate_boxes
 from training.mechanisms import DEFAULT, MECHANISMS
 from training.metrics import evaluate_captions
 from training.optimizer import make_optimizer
-from training.pipeline import FeatureBatches, Sampling, encode_captions
+from training.pipeline import FeatureBatches, Sampling, encode_captions, upcoming
 from training.shapes import is_right
 from training.trainer import CaptionTrainer
 from training.workdir import locked, written
@@ -142,14 +142,13 @@ def train(trainer: CaptionTrainer, batches: FeatureBatches, passes: int) -> tupl
     for epoch in range(passes):
         batches.begin_epoch(epoch)
         entropies, seconds = [], collections.defaultdict(list)
-        for index in range(len(batches)):
-            x, y = batches[index]
+        for x, y in upcoming(batches):
             begun = time.perf_counter()
             losses = trainer.train_on_batch(x, y, return_dict=True)
             entropies.append(float(losses["cross_entropy"]))
             seconds[x["words"].shape[2]].append(time.perf_counter() - begun)
             if not math.isfinite(entropies[-1]):
-                raise ModelError(f"the cross entropy is {entropies[-1]} in step {index + 1} of pass {epoch + 1}")
+                raise ModelError(f"the cross entropy is {entropies[-1]} in step {len(entropies)} of pass {epoch + 1}")
             trainer.reset_metrics()
     return float(np.mean(entropies)), seconds
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import dataclasses
 import math
@@ -15,6 +14,7 @@ import numpy as np
 
 from captioner.errors import ModelError
 from training.checkpoint import Checkpoints
+from training.pipeline import upcoming
 from training.progress import Progress
 
 
@@ -91,7 +91,7 @@ class Loop:
         self.batches.begin_epoch(memory.epoch)
         progress.begin_epoch(memory.epoch, memory.step)
         started = time.perf_counter() - memory.seconds
-        for x, y in self._following():
+        for x, y in upcoming(self.batches, self.memory.step):
             losses = self._step(x, y)
             memory.step += 1
             memory.seconds = time.perf_counter() - started
@@ -109,20 +109,6 @@ class Loop:
         self.memory = Memory(epoch=memory.epoch + 1, history=history, validation=self.validation.state())
         self.on_epoch(self.memory.epoch * len(self.batches), history)
         self._save()
-
-    def _following(self) -> Iterator[tuple[dict, dict]]:
-        """The batches of the epoch that are still to come, each made while the one before it is trained on."""
-        places = range(self.memory.step, len(self.batches))
-        if not self.batches.ahead:
-            yield from map(self.batches.__getitem__, places)
-            return
-        with concurrent.futures.ThreadPoolExecutor(1) as reader:
-            following = reader.submit(self.batches.__getitem__, places[0])
-            for place in places:
-                batch = following.result()
-                if place + 1 in places:
-                    following = reader.submit(self.batches.__getitem__, place + 1)
-                yield batch
 
     def _step(self, x, y) -> dict[str, float]:
         losses = self.train_on(x, y)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -248,3 +248,18 @@ class ImageBatches(Batches):
         targets["box_shares"] = np.pad(targets["box_shares"], [*pad, (0, 0), (0, 0)])
         images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), images.dtype)])
         return {"images": images, "words": words}, targets
+
+
+def upcoming(batches: Batches, first: int = 0) -> Iterator[tuple[dict, dict]]:
+    """The batches of an epoch from the first one on, each made while the one before it is trained on."""
+    places = range(first, len(batches))
+    if not batches.ahead:
+        yield from map(batches.__getitem__, places)
+        return
+    with concurrent.futures.ThreadPoolExecutor(1) as reader:
+        following = reader.submit(batches.__getitem__, places[0])
+        for place in places:
+            batch = following.result()
+            if place + 1 in places:
+                following = reader.submit(batches.__getitem__, place + 1)
+            yield batch
