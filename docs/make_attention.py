@@ -31,7 +31,11 @@ IMAGES = ROOT / "docs" / "images" / "attention"
 PHOTO, PHOTO_TEXT = ROOT / "demo" / "examples" / "dog.jpg", "a brown dog running in the grass"
 SIDE, GAP, TITLE = 104, 6, 190
 GROUPS = 4  # of dev pictures by the length of their captions
-BASELINE = "mean"
+# Whose captions are held against each other by length: panel, data, passes of the configured steps, mechanisms.
+LENGTHS = (
+    ("photos, 1,500 steps", "flickr8k", 2, (DEFAULT, "self_attention_dilated", "mean")),
+    ("generated shapes, 750 steps", "shapes", 1, (DEFAULT, "word", "mean")),
+)
 
 # What a table shows: heading, key of a row, form.
 FIGURES = (
@@ -111,26 +115,31 @@ def by_length(captions: list[dict]) -> list[tuple[float, float]]:
 
 
 def draw_lengths(workdir: pathlib.Path) -> bool:
-    """BLEU-4 by caption length, with attention and without; the mean of the seeds that were trained longest."""
-    curves = {}
-    for name, label in ((DEFAULT, "additive attention"), (BASELINE, "no attention")):
-        files = sorted(workdir.glob(f"captions/flickr8k-{name}-2-*.json"))
-        files = files or sorted(workdir.glob(f"captions/flickr8k-{name}-1-*.json"))
-        if not files:
-            return False
-        curves[label] = np.mean([by_length(read_json(path)) for path in files], axis=0)
+    """BLEU-4 by caption length, with attention and without, a panel for each data set; the mean of the seeds."""
+    panels = [(title, _curves(workdir, arena, passes, names)) for title, arena, passes, names in LENGTHS]
+    if not all(len(curves) > 1 for _, curves in panels):
+        return False
     with matplotlib.rc_context(STYLE):
-        figure = matplotlib.figure.Figure(figsize=(6.4, 3.2), layout="constrained", facecolor="white")
-        axes = figure.add_subplot()
-        for colour, (label, points) in zip(COLOURS, curves.items(), strict=False):
-            axes.plot(points[:, 0], points[:, 1], color=colour, linewidth=2, marker="o", markersize=5)
-            axes.annotate(label, points[-1], (6, 0), textcoords="offset points", color=colour, va="center")
-        axes.set_xlabel("mean words of a photo's references (quarters of the dev photos)")
-        axes.set_ylabel("BLEU-4")
-        axes.set_ylim(bottom=0)
-        axes.margins(x=0.22)
+        figure = matplotlib.figure.Figure(figsize=(9.6, 3.4), layout="constrained", facecolor="white")
+        for axes, (title, curves) in zip(figure.subplots(1, len(panels)), panels, strict=True):
+            for colour, (label, points) in zip(COLOURS, curves.items(), strict=False):
+                axes.plot(points[:, 0], points[:, 1], color=colour, linewidth=2, marker="o", markersize=5, label=label)
+            axes.set_title(title, loc="left")
+            axes.set_xlabel("mean words of a picture's references")
+            axes.set_ylabel("BLEU-4")
+            axes.set_ylim(0, 1.1 * max(points[:, 1].max() for points in curves.values()))
+            axes.legend(loc="lower left", frameon=False)
         figure.savefig(IMAGES / "length.png", dpi=160)
     return True
+
+
+def _curves(workdir: pathlib.Path, arena: str, passes: int, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    found = {name: sorted(workdir.glob(f"captions/{arena}-{name}-{passes}-*.json")) for name in names}
+    return {
+        MECHANISMS[name].title: np.mean([by_length(read_json(path)) for path in files], axis=0)
+        for name, files in found.items()
+        if files
+    }
 
 
 def table(rows: list[dict]) -> str:
