@@ -21,7 +21,6 @@ FUNCTION_WORDS = """
 a an the this that some another and or but while as of in on at by to from with into onto over under through near up
 down off out is are was were be being has have it its he she his her their they
 """
-FINE = 28  # the area of boxes is counted on FINE x FINE cells of 8 x 8 points
 
 
 def measure(mask: np.ndarray, boxes: Sequence[Sequence[float]]) -> dict[str, float]:
@@ -47,9 +46,19 @@ def measure(mask: np.ndarray, boxes: Sequence[Sequence[float]]) -> dict[str, flo
         "point": inside((column + 0.5) / columns, (row + 0.5) / rows),
         "centre": inside(0.5, 0.5),
         "mass": float((mask.ravel() * box_shares(boxes, (rows, columns))).sum()),
-        "area": float(box_shares(boxes, (FINE, FINE)).mean()),
+        "area": covered(boxes),
         "entropy": float(-(mask * np.log(mask + 1e-12)).sum() / np.log(mask.size)),
     }
+
+
+def covered(boxes: Sequence[Sequence[float]]) -> float:
+    """Share of the picture inside the boxes, which may lie over each other: their edges cut it into few cells."""
+    edges = np.clip(np.asarray(boxes, np.float64), 0.0, 1.0)
+    xs, ys = np.unique(edges[:, [0, 2]]), np.unique(edges[:, [1, 3]])
+    inside = np.zeros((len(ys), len(xs)), bool)
+    for left, top, right, bottom in edges:
+        inside[np.ix_((top <= ys) & (ys < bottom), (left <= xs) & (xs < right))] = True
+    return float((inside * np.outer(np.diff(ys, append=1.0), np.diff(xs, append=1.0))).sum())
 
 
 def evaluate_boxes(

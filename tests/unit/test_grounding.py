@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from captioner import Caption, Word
-from training.grounding import average, measure, measure_written, shared_by_neighbours
+from training.grounding import average, covered, measure, measure_written, shared_by_neighbours
 
 # A 2 x 2 grid: most of the attention in the upper right cell.
 MASK = np.array([[0.1, 0.6], [0.2, 0.1]], np.float32)
@@ -53,3 +53,8 @@ def test_neighbours_share_what_both_masks_hold():
     written = caption(a=[0, 0, 0, 1], dog=[0.5, 0.5, 0, 0], runs=[0.8, 0.2, 0, 0], on=[0, 0, 0, 1], grass=[0, 0, 1, 0])
     assert shared_by_neighbours([written]) == pytest.approx((0.7 + 0.0) / 2, abs=1e-6)
     assert shared_by_neighbours([caption(dog=[1, 0, 0, 0])]) == 0
+
+
+def test_area_of_boxes_that_lie_over_each_other_and_over_the_edge():
+    assert covered([[0.1, 0.1, 0.5, 0.6], [0.4, 0.3, 0.9, 0.7]]) == pytest.approx(0.2 + 0.2 - 0.1 * 0.3)
+    assert covered([[0.5, -0.2, 1.3, 0.5]]) == pytest.approx(0.25)
