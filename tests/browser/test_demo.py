@@ -65,6 +65,24 @@ def test_hover_keys_and_play_walk_through_the_words(visitor, picture):
     assert page.locator("#viewer .play").inner_text().strip() == "Play"
 
 
+def test_a_photo_may_be_removed_while_its_mask_still_glides(visitor, picture):
+    page, words = visitor.page, visitor.upload(picture(WIDE))
+    late = 1000  # milliseconds; longer than the page needs to empty the viewer
+    page.evaluate(
+        """late => {
+            window.ownFrames = [requestAnimationFrame, cancelAnimationFrame];
+            requestAnimationFrame = draw => setTimeout(() => draw(performance.now()), late);
+            cancelAnimationFrame = clearTimeout;
+        }""",
+        late,
+    )
+    page.locator("#viewer .word").nth(len(words) - 1).click()
+    page.click("#photo [aria-label='Remove Image']")
+    page.wait_for_selector('#viewer .viewer[data-state="empty"]')
+    page.wait_for_timeout(2 * late)  # the page itself logs the error that the fixture looks for
+    page.evaluate("() => { [requestAnimationFrame, cancelAnimationFrame] = window.ownFrames; }")
+
+
 def test_words_are_written_one_after_the_other(visitor, picture):
     visitor.page.evaluate("""() => {
         window.seen = [];
