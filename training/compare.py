@@ -3,7 +3,8 @@
 Each mechanism of `training.mechanisms` is trained for as many steps of the same batches on generated shapes and on
 Flickr8k, on cached features of a frozen encoder; then the default and the best three for twice as many with two seeds,
 and, for its figure, the decoder without attention. Every run leaves a model folder in DIR/models and one JSON file in
-DIR/rows, and a run whose file is there is not run again: the command goes on where it was stopped.
+DIR/rows, and a run whose file is there is not run again: the command goes on where it was stopped. Rows are trained
+beside each other, each on one core.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import dataclasses
 import functools
 import gc
 import math
+import os
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -47,6 +49,7 @@ from training.mechanisms import DEFAULT, MECHANISMS
 from training.metrics import evaluate_captions
 from training.optimizer import make_optimizer
 from training.pipeline import FeatureBatches, Sampling, encode_captions, upcoming
+from training.processes import side_by_side
 from training.shapes import is_right
 from training.trainer import CaptionTrainer
 from training.workdir import locked, written
@@ -55,6 +58,7 @@ CONFIGS = pathlib.Path(__file__).resolve().parent / "configs"
 TOGETHER = 50  # dev pictures that are captioned at once
 BEST = 3
 BASELINE = "mean"
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,18 +227,36 @@ def _boxes(arena: Arena, network: CaptionModel) -> dict:
     return {f"{name}_{kind}": row[name] for kind, row in found.items() for name in ("point", "mass")}
 
 
-def compare(arenas: dict[str, Callable[[], Arena]], workdir: pathlib.Path, mechanisms: Sequence[str]) -> list[dict]:
+def compare(
+    arenas: dict[str, Callable[[], Arena]], workdir: pathlib.Path, mechanisms: Sequence[str], processes: int
+) -> list[dict]:
     """All rows that are not there yet, then what they say.
 
     Args:
-        arenas: makes each arena, once it is needed.
+        arenas: makes each arena, once it is needed; goes to other processes.
         workdir: rows, models, captions and features.
         mechanisms: names in `MECHANISMS`.
+        processes: rows that are trained beside each other.
     """
-    made = {name: functools.cache(arena) for name, arena in arenas.items()}
-    first = [Run(arena, mechanism) for mechanism in mechanisms for arena in arenas]
-    rows = [_row(made, run, workdir) for run in first]
-    return rows + [_row(made, run, workdir) for run in longer(rows)]
+    first = [Run(arena, mechanism) for arena in arenas for mechanism in mechanisms]
+    rows = _rows(arenas, first, workdir, processes)
+    return rows + _rows(arenas, list(longer(rows)), workdir, processes)
+
+
+class RowMaker:
+    """Trains the network of a row and writes the row; keeps the arenas it has made."""
+
+    def __init__(self, arenas: dict[str, Callable[[], Arena]], workdir: pathlib.Path):
+        self.arenas, self.workdir, self.made = arenas, workdir, {}
+
+    def __call__(self, run: Run) -> dict:
+        if run.arena not in self.made:
+            self.made[run.arena] = self.arenas[run.arena]()
+        row = train_and_measure(self.made[run.arena], run)
+        _write(_path(self.workdir, run), row)
+        keras.backend.clear_session()
+        gc.collect()
+        return row
 
 
 def longer(rows: list[dict]) -> Iterator[Run]:
@@ -248,16 +270,18 @@ def longer(rows: list[dict]) -> Iterator[Run]:
             yield from (Run("flickr8k", mechanism, passes=2, seed=seed) for seed in (1, 2))
 
 
-def _row(made: dict[str, Callable[[], Arena]], run: Run, workdir: pathlib.Path) -> dict:
-    path = workdir / "rows" / f"{run.name}.json"
-    if not path.exists():
-        row = train_and_measure(made[run.arena](), run)
-        _write(path, row)
+def _path(workdir: pathlib.Path, run: Run) -> pathlib.Path:
+    return workdir / "rows" / f"{run.name}.json"
+
+
+def _rows(arenas, runs: list[Run], workdir: pathlib.Path, processes: int) -> list[dict]:
+    missing = [run for run in runs if not _path(workdir, run).exists()]
+    for name in dict.fromkeys(run.arena for run in missing):
+        arenas[name]()  # extracts features that are not there, with all cores
+    for done, row in enumerate(side_by_side(RowMaker(arenas, workdir), missing, processes), 1):
         score = f"BLEU-4 {row['bleu_4']:.3f}, CIDEr-D {row['cider_d']:.3f}, exact {row['exact']:.3f}"
-        rich.print(f"{run.name}: {score}, {row['minutes']:.1f} minutes")
-        keras.backend.clear_session()
-        gc.collect()
-    return read_json(path)
+        rich.print(f"{done} of {len(missing)}: {row['arena']}, {row['title']}: {score}, {row['minutes']:.1f} minutes")
+    return [read_json(_path(workdir, run)) for run in runs]
 
 
 def _write(path: pathlib.Path, value) -> None:
@@ -288,20 +312,15 @@ def _show(rows: list[dict]) -> None:
         rich.print(table)
 
 
-def _arenas(flickr8k, shapes, workdir, encoder_weights, boxes) -> dict[str, Callable[[], Arena]]:
-    def of_shapes() -> Arena:
-        config = load_config(CONFIGS / "compare_shapes.toml")
-        encoder = lambda: load_model("shapes")[0].encoder
-        return Arena("shapes", config, shapes, shapes / "boxes.json.gz", encoder, workdir)
+def arena_of_photos(data, boxes, weights, workdir) -> Arena:
+    config = load_config(CONFIGS / "compare_flickr8k.toml")
+    encoder = lambda: Encoder(config.model.encoder, str(weights or config.encoder_weights), name="encoder")
+    return Arena("flickr8k", config, data, boxes, encoder, workdir)
 
-    def of_photos() -> Arena:
-        config = load_config(CONFIGS / "compare_flickr8k.toml")
-        weights = str(encoder_weights or config.encoder_weights)
-        encoder = lambda: Encoder(config.model.encoder, weights, name="encoder")
-        return Arena("flickr8k", config, flickr8k, boxes, encoder, workdir)
 
-    arenas = {"shapes": of_shapes, "flickr8k": of_photos}
-    return {name: arena for name, arena in arenas.items() if {"shapes": shapes, "flickr8k": flickr8k}[name]}
+def arena_of_shapes(data, workdir) -> Arena:
+    config = load_config(CONFIGS / "compare_shapes.toml")
+    return Arena("shapes", config, data, data / "boxes.json.gz", lambda: load_model("shapes")[0].encoder, workdir)
 
 
 def main(
@@ -311,6 +330,7 @@ def main(
     encoder_weights: Annotated[pathlib.Path | None, typer.Option(help="ImageNet weights, else downloaded.")] = None,
     boxes: Annotated[pathlib.Path | None, typer.Option(help="Boxes of words of Flickr8k's dev photos.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="A mechanism; all unless any is named.")] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Rows trained beside each other, one a core.")] = CORES,
 ) -> None:
     """Train every mechanism alike and measure it."""
     unknown = [name for name in only or [] if name not in MECHANISMS]
@@ -318,8 +338,13 @@ def main(
         problem = f"--only takes one of {', '.join(MECHANISMS)}" if unknown else "give --flickr8k, --shapes or both"
         raise typer.BadParameter(problem)
     chosen = [name for name in MECHANISMS if not only or name in only]
+    arenas = {}  # photos first: their rows take longest, and short ones fill the end
+    if flickr8k:
+        arenas["flickr8k"] = functools.partial(arena_of_photos, flickr8k, boxes, encoder_weights, workdir)
+    if shapes:
+        arenas["shapes"] = functools.partial(arena_of_shapes, shapes, workdir)
     with locked(workdir):
-        _show(compare(_arenas(flickr8k, shapes, workdir, encoder_weights, boxes), workdir, chosen))
+        _show(compare(arenas, workdir, chosen, processes))
 
 
 if __name__ == "__main__":
