@@ -25,7 +25,7 @@ def make_arena(data, workdir) -> Arena:
 @pytest.fixture(scope="module")
 def compared(shapes, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("compare")
-    return workdir, compare({"shapes": functools.partial(make_arena, shapes, workdir)}, workdir, NAMES, processes=2)
+    return workdir, compare({"shapes": functools.partial(make_arena, shapes, workdir)}, workdir, NAMES, processes=1)
 
 
 def test_every_row_says_what_was_measured(compared):
@@ -53,7 +53,7 @@ def test_what_is_there_is_not_trained_again(compared):
         raise AssertionError("a row that is there asked for its data")
 
     workdir, rows = compared
-    assert compare({"shapes": never}, workdir, NAMES, processes=2) == rows
+    assert compare({"shapes": never}, workdir, NAMES, processes=1) == rows
 
 
 def test_the_best_are_trained_for_longer():
