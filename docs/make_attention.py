@@ -33,7 +33,7 @@ SIDE, GAP, TITLE = 104, 6, 190
 GROUPS = 4  # of dev pictures by the length of their captions
 # Whose captions are held against each other by length: panel, data, passes of the configured steps, mechanisms.
 LENGTHS = (
-    ("photos, 1,500 steps", "flickr8k", 2, (DEFAULT, "self_attention_dilated", "mean")),
+    ("photos, 1,500 steps", "flickr8k", 2, (DEFAULT, "self_attention_2", "mean")),
     ("generated shapes, 750 steps", "shapes", 1, (DEFAULT, "word", "mean")),
 )
 
