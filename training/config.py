@@ -34,6 +34,7 @@ class Stage(Config):
         label_smoothing: share of the target probability spread over all words.
         doubly_stochastic: lambda of Xu et al. 2015, equation 14; see `training.losses`.
         box_weight: weight of the loss that draws attention into the boxes of words, where the data has boxes.
+        sharpen: what the scores of the attention are multiplied by before the stage begins; above 1 for sharper masks.
         word_dropout: share of the words the decoder reads that are replaced by the unknown word.
         scheduled_sampling: share of the words the decoder reads that it has drawn itself; rises from 0 to this over
             the stage (Bengio et al. 2015).
@@ -62,6 +63,7 @@ class Stage(Config):
     label_smoothing: float = pydantic.Field(0.1, ge=0, lt=1)
     doubly_stochastic: float = pydantic.Field(0.0, ge=0)
     box_weight: float = pydantic.Field(0.0, ge=0)
+    sharpen: float = pydantic.Field(1.0, gt=0)
     word_dropout: float = pydantic.Field(0.0, ge=0, lt=1)
     scheduled_sampling: float = pydantic.Field(0.0, ge=0, le=1)
     mirror: float = pydantic.Field(0.0, ge=0, le=1)

@@ -74,6 +74,8 @@ def _train_stage(run: Run, number: int, stage: Stage, before: pathlib.Path | Non
         network.load_weights(before)
     else:
         run.start(network)
+    if stage.sharpen != 1:
+        network.decoder.sharpen(stage.sharpen)
     batches = run.batches(stage, network)
     steps = stage.epochs * len(batches)
     network.decoder.unrolled = steps >= WORTH_UNROLLING

@@ -29,6 +29,8 @@ class AdditiveAttention(Attention):
         translation by jointly learning to align and translate".
     """
 
+    score_weights = ("score_vector",)
+
     def __init__(self, units: int, *shape, activation: str = "tanh", **kwargs):
         super().__init__(units, *shape, **kwargs)
         self.activation = keras.activations.get(activation)

@@ -55,6 +55,7 @@ class Attention(keras.layers.Layer):
     """
 
     projects_values = False  # whether one head reads projected values too
+    score_weights: tuple[str, ...] = ()  # the weights that scores grow in proportion to
 
     def __init__(
         self, units: int, heads: int = 1, normaliser: Normaliser | None = None, sentinel: bool = False, **kwargs
@@ -112,6 +113,20 @@ class Attention(keras.layers.Layer):
     @abc.abstractmethod
     def score(self, query, memory):
         """How much each location answers a query: (batch, queries, [heads,] locations)."""
+
+    def sharpen(self, factor: float):
+        """Multiply all scores by a number from now on: above 1 masks are sharper, below flatter.
+
+        Raises:
+            ConfigError: no weight of this mechanism does that.
+        """
+        if not self.score_weights:
+            raise ConfigError(
+                "sharpen is for an attention with weights of its own that make scores larger; leave it out"
+            )
+        for name in self.score_weights:
+            weight = getattr(self, name)
+            weight.assign(factor * weight)
 
     def prepare(self, annotations, kernel=None):
         """What stays the same for all words of a picture.

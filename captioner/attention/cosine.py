@@ -42,6 +42,9 @@ class CosineAttention(ProductAttention):
         strength = ops.repeat(ops.exp(ops.cast(self.log_strength, directions.dtype)), self.units // self.heads)
         return directions * strength
 
+    def sharpen(self, factor: float):
+        self.log_strength.assign(self.log_strength + math.log(factor))
+
     def _unit(self, x):
         """Each head's columns as a vector of length 1."""
         of_heads = split_last(x, self.heads)

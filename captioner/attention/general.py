@@ -19,6 +19,8 @@ class GeneralAttention(ProductAttention):
         Luong et al. 2015, "Effective approaches to attention-based neural machine translation", equation 8, "general".
     """
 
+    score_weights = ("annotation_kernel",)
+
     def build_score(self, annotations_shape, query_shape):
         shape = (annotations_shape[-1], query_shape[-1] * self.heads)
         self.annotation_kernel = self.add_weight(shape, "glorot_uniform", name="W_a")

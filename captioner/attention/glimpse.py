@@ -47,6 +47,8 @@ class GlimpseAttention(AdditiveAttention):
         Mnih et al. 2014, "Recurrent models of visual attention", sections 3 and 3.1.
     """
 
+    score_weights = ("score_vector", "fine_vector")
+
     def __init__(self, units: int, *shape, grid: tuple[int, int], window: int = 2, **kwargs):
         super().__init__(units, *shape, **kwargs)
         if self.heads > 1 or self.sentinel:

@@ -21,6 +21,8 @@ class LocationAttention(Attention):
         Luong et al. 2015, "Effective approaches to attention-based neural machine translation", equation 9.
     """
 
+    score_weights = ("query_kernel",)
+
     def build_score(self, annotations_shape, query_shape):
         locations = annotations_shape[-2]
         if locations is None:

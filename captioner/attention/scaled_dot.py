@@ -22,6 +22,7 @@ class ScaledDotAttention(ProductAttention):
     """
 
     projects_values = True
+    score_weights = ("query_kernel",)
 
     def build_score(self, annotations_shape, query_shape):
         self.annotation_kernel = self.add_weight((annotations_shape[-1], self.units), "glorot_uniform", name="W_k")

@@ -124,6 +124,10 @@ class Decoder(keras.layers.Layer):
         """Whether training draws where it looks, so that it needs the loss of `training.reinforce`."""
         return self.attention.samples
 
+    def sharpen(self, factor: float):
+        """Multiply the scores of the attention; see `Attention.sharpen`."""
+        self.attention.sharpen(factor)
+
     def initial_state(self, annotations, memory, captions: int, training: bool = False):
         """State before the first word, of each of `captions` captions a picture; `memory` is what `prepare` gave."""
         mean = ops.cast(ops.mean(ops.cast(annotations, "float32"), axis=1), self.compute_dtype)

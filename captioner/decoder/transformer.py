@@ -106,6 +106,11 @@ class TransformerDecoder(keras.layers.Layer):
         annotations = self.context(ops.cast(annotations, self.compute_dtype))
         return tuple(layer.attention.prepare(annotations) for layer in self.layers)
 
+    def sharpen(self, factor: float):
+        """Multiply the scores of the attention to the picture, in every layer; see `Attention.sharpen`."""
+        for layer in self.layers:
+            layer.attention.sharpen(factor)
+
     def initial_state(self, annotations, memory, captions: int):
         """State before the first word: words read so far (batch, captions, 1), and nothing kept of any."""
         lead = (ops.shape(annotations)[0], captions)

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import h5py
+import numpy as np
 import pytest
 
 from captioner import Captioner
@@ -88,12 +90,24 @@ def test_a_frozen_encoder_trains_on_cached_features_then_on_pictures(root, shape
     _random_application_weights(weights)
     config = TrainingConfig.parse(
         values
-        | {"model": model, "encoder_weights": str(weights), "stages": [frozen, stage], "validation_beam_width": 1}
+        | {
+            "model": model,
+            "encoder_weights": str(weights),
+            "stages": [frozen, stage | {"sharpen": 20.0}],
+            "validation_beam_width": 1,
+        }
     )
     folder = train(config, shapes, tmp_path / "run")
     assert len(list((tmp_path / "run" / "features").glob("*/*.npy"))) == 2
     assert (tmp_path / "run" / "stage-1.weights.h5").exists()
     assert Captioner.from_pretrained(folder).config == config.model
+    before, after = (_score_vector(tmp_path / "run" / f"stage-{number}.weights.h5") for number in (0, 1))
+    np.testing.assert_allclose(np.linalg.norm(after), 20 * np.linalg.norm(before), rtol=0.2)
+
+
+def _score_vector(weights):
+    with h5py.File(weights) as file:
+        return file["decoder/attention/vars/3"][:]
 
 
 def _random_application_weights(path):

@@ -104,6 +104,23 @@ def test_cosine_by_hand():
     np.testing.assert_allclose(mask[0, 0], [0.75, 0.25], rtol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["additive", "general", "location", "scaled_dot", "cosine", "glimpse"])
+def test_sharpening_multiplies_the_scores(kind):
+    layer, rng = make({"kind": kind, "units": 4}, locations=4, grid=(2, 2)), np.random.default_rng(0)
+    for weight in layer.trainable_weights:
+        weight.assign(rng.normal(size=weight.shape))
+    places, query = (keras.ops.convert_to_tensor(rng.normal(size=(1, n, 2)), "float32") for n in (4, 3))
+    before = np.asarray(layer.score(query, layer.prepare(places)))
+    layer.sharpen(2.5)
+    np.testing.assert_allclose(layer.score(query, layer.prepare(places)), 2.5 * before, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["dot", "mean"])
+def test_an_attention_without_weights_cannot_be_sharpened(kind):
+    with pytest.raises(ConfigError, match="leave it out"):
+        make({"kind": kind}).sharpen(2.0)
+
+
 def test_mean_looks_everywhere_alike():
     context, mask, _ = attend(make({"kind": "mean"}), PLACES, QUERY)
     np.testing.assert_allclose(mask[0, 0], [0.5, 0.5])
