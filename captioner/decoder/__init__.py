@@ -2,7 +2,7 @@
 
 A decoder is a Keras layer that searches, exports and training know by these methods: `prepare(annotations) -> memory`,
 once a picture; `initial_state(annotations, memory, captions) -> state`; `step(words, state, memory, tables) ->
-(log_probabilities, state, outputs)`, once a word; `tables()`; and the call, teacher forcing.
+(log_probabilities, state, outputs)`, once a word; `tables()`; `sharpen(factor)`; and the call, teacher forcing.
 """
 
 from __future__ import annotations

@@ -115,6 +115,16 @@ def test_sharpening_multiplies_the_scores(kind):
     np.testing.assert_allclose(layer.score(query, layer.prepare(places)), 2.5 * before, rtol=1e-4, atol=1e-5)
 
 
+def test_sharpening_a_glimpse_sharpens_within_its_cells():
+    """Two coarse cells with half of the attention each, and in each two places with the scores tanh(1) and 0."""
+    config, weights = {"kind": "glimpse", "units": 1}, {"annotation_kernel": 1.0, "fine_vector": 1.0}
+    layer = make(config, locations=4, channels=1, query=1, grid=(1, 4), **weights)
+    layer.sharpen(3.0)
+    _, mask, _ = attend(layer, [[[1.0], [0.0], [1.0], [0.0]]], [[[0.0]]])
+    shares = softmax([3 * np.tanh(1.0), 0.0]) / 2
+    np.testing.assert_allclose(mask[0, 0], [*shares, *shares], rtol=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["dot", "mean"])
 def test_an_attention_without_weights_cannot_be_sharpened(kind):
     with pytest.raises(ConfigError, match="leave it out"):
