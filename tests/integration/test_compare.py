@@ -28,6 +28,7 @@ def compared(shapes, tmp_path_factory):
     return workdir, compare({"shapes": functools.partial(make_arena, shapes, workdir)}, workdir, NAMES, processes=1)
 
 
+@pytest.mark.slow
 def test_every_row_says_what_was_measured(compared):
     workdir, rows = compared
     assert [row["mechanism"] for row in rows] == NAMES
@@ -42,12 +43,14 @@ def test_every_row_says_what_was_measured(compared):
     assert rows[1]["mask_entropy"] == pytest.approx(0, abs=1e-6)  # one-hot masks
 
 
+@pytest.mark.slow
 def test_every_row_leaves_a_model(compared, shapes):
     folder = compared[0] / "models" / "shapes-hard-1-0"
     caption = Captioner.from_pretrained(folder).caption(next((shapes / "images").rglob("*.png")), beam_width=1)
     assert all(word.mask.max() == 1 and word.mask.sum() == 1 for word in caption.words)
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_trained_again(compared):
     def never():
         raise AssertionError("a row that is there asked for its data")

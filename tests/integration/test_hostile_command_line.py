@@ -45,6 +45,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_folder_of_odd_pictures(root, folder, tmp_path):
     names = sorted(os.listdir(os.fsencode(folder)))
     paths = [os.path.join(os.fsencode(folder), name) for name in names]

@@ -279,6 +279,7 @@ async def _gather(waiting):
     return await asyncio.gather(*waiting)
 
 
+@pytest.mark.slow
 def test_a_header_that_never_ends_is_cut_off(running):
     with socket.create_connection(("127.0.0.1", running.port), 40) as raw:
         raw.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-")
@@ -307,6 +308,7 @@ def test_nothing_but_our_own_lines_on_stderr(running):
     assert running.errors.read_text() == ""
 
 
+@pytest.mark.slow
 def test_sigterm_lets_answers_in_flight_finish(tmp_path, photo_bytes):
     with demo(tmp_path) as running:
 
