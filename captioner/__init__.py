@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 
-# oneDNN's kernels lay constant weights out once; by itself TensorFlow uses them on processors with AVX-512 VNNI alone.
+# TensorFlow uses oneDNN's kernels by itself on some processors only, and where it does not they are the quicker ones.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 __version__ = "0.1.0"
