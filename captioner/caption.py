@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from captioner.image import map_to_picture
-from captioner.reading import Source, open_image
+from captioner.pictures.geometry import map_to_picture
+from captioner.pictures.reading import Source, open_image
 from captioner.vocabulary import join_words
 
 

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from PIL import Image
 
-from captioner import plain
 from captioner.caption import Caption, Word
 from captioner.config import DecodingOptions, ModelConfig
-from captioner.controls import IMPOSSIBLE, Controls
 from captioner.errors import CaptionerError, ConfigError, ImageError
-from captioner.folder import find_model, verify
-from captioner.image import network_square
-from captioner.reading import Source, read_picture
+from captioner.folders.folder import find_model, verify
+from captioner.pictures.geometry import network_square
+from captioner.pictures.reading import Source, read_picture
 from captioner.runtimes.base import Runtime
+from captioner.search import in_numpy
+from captioner.search.controls import IMPOSSIBLE, Controls
 from captioner.vocabulary import END, START, Vocabulary, split_words
 
 if TYPE_CHECKING:
-    from captioner.model import CaptionModel
+    from captioner.network.model import CaptionModel
 
 READERS = 2  # threads that read pictures ahead of the network
 KEPT = 8  # pictures whose encoding is kept
@@ -219,14 +219,14 @@ class Captioner:
         word, ids, words, total = START, [], [], 0.0
         while word != END:
             log_probabilities, state, outputs = self.runtime.step(np.array([[word]], np.int32), state, memory)
-            values = plain.possible(log_probabilities[0, 0], len(ids), controls)
-            word = plain.draw(plain.allowed(values, ids, controls), controls, float(chance[len(ids)]))
+            values = in_numpy.possible(log_probabilities[0, 0], len(ids), controls)
+            word = in_numpy.draw(in_numpy.allowed(values, ids, controls), controls, float(chance[len(ids)]))
             log_probability = float(log_probabilities[0, 0, word])
             total += log_probability
             if word != END:
                 ids.append(word)
                 of_slot = {name: value[0, 0] for name, value in outputs.items()}
-                at = plain.record(values, word, log_probability, of_slot)
+                at = in_numpy.record(values, word, log_probability, of_slot)
                 words.append(self._word(at, self.vocabulary.words[word]))
             yield Caption(tuple(words), total / (len(words) + (word == END)), source, size, self.config.encoder.resize)
 
@@ -249,7 +249,7 @@ class Captioner:
         return encoded
 
     def read(self, found, row: int, source: Source, size, count: int, texts: list[str] | None = None) -> list[Caption]:
-        """Captions of picture `row` out of the tensors of `captioner.decoding`."""
+        """Captions of picture `row` out of the tensors of `captioner.search.in_graph`."""
         captions = []
         for rank in range(count):
             total, length = float(found["log_probability"][row, rank]), int(found["length"][row, rank])

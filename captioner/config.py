@@ -85,7 +85,7 @@ class EncoderConfig(Config):
 
 
 class AttentionConfig(Config):
-    """The attention mechanism, see `captioner.attention`.
+    """The attention mechanism, see `captioner.network.attention`.
 
     Attributes:
         kind: how query and location are compared, a name of its registry `SCORES`.
@@ -109,7 +109,7 @@ class AttentionConfig(Config):
 
 
 class ContextConfig(Config):
-    """What annotation vectors learn of each other before attention sees them, see `captioner.context`.
+    """What annotation vectors learn of each other before attention sees them, see `captioner.network.context`.
 
     Attributes:
         kind: a name of its registry; "none" leaves them as the encoder made them.
@@ -117,7 +117,7 @@ class ContextConfig(Config):
         layers: how often self-attention is repeated.
         heads: of self-attention.
         pattern: which cells a cell may look at in self-attention, a name of the registry of
-            `captioner.context.patterns`.
+            `captioner.network.context.patterns`.
         reach: of the patterns: rows and columns to each side, or how many random or global cells.
     """
 
@@ -130,7 +130,7 @@ class ContextConfig(Config):
 
 
 class DecoderConfig(Config):
-    """What writes the caption, see `captioner.decoder`.
+    """What writes the caption, see `captioner.network.decoder`.
 
     Attributes:
         kind: a name of its registry: "recurrent" is the decoder of Xu et al. 2015, "transformer" that of Vaswani et

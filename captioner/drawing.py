@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from captioner.caption import Caption, Word
 from captioner.errors import ConfigError
-from captioner.image import map_to_picture
+from captioner.pictures.geometry import map_to_picture
 
 # Inferno of matplotlib (van der Walt and Smith, CC0) in steps of 1/8: its lightness grows evenly, also for colour-blind
 # eyes and in print, so that brighter always means more attention.

@@ -19,19 +19,19 @@ import numpy as np
 import typer
 
 from captioner.config import DecodingOptions
-from captioner.controls import NOT_REPORTED, Controls
 from captioner.errors import CaptionerError, ModelError
-from captioner.folder import find_model, read_card, write_common, write_json, written_whole
+from captioner.folders.folder import find_model, read_card, write_common, write_json, written_whole
 from captioner.quiet import load_keras, no_framework_noise, silence_frameworks
+from captioner.search.controls import NOT_REPORTED, Controls
 
 load_keras()
 
 import keras
 import tensorflow as tf
 
-from captioner.decoding import search
-from captioner.model import CaptionModel
-from captioner.store import load_model
+from captioner.folders.keras_folder import load_model
+from captioner.network.model import CaptionModel
+from captioner.search.in_graph import search
 from captioner.vocabulary import Vocabulary
 
 FORMATS = ("JPEG", "PNG", "WebP")
@@ -205,7 +205,7 @@ class Servable(tf.Module):
         }
 
     def _square(self, pixels):
-        """The network's squares, as `captioner.image.network_square` makes them: triangle filter, antialiased."""
+        """The network's squares, as `pictures.geometry.network_square` makes them: triangle filter, antialiased."""
         size, resize = self._functions.size, self._config.encoder.resize
         height, width = tf.shape(pixels)[1], tf.shape(pixels)[2]
         if resize == "pad":

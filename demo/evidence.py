@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from captioner import Caption, Captioner, ConfigError
-from captioner.image import view_box
-from captioner.reading import open_image
+from captioner.pictures.geometry import view_box
+from captioner.pictures.reading import open_image
 
 # The mean colour of ImageNet: what networks trained on photos take for no picture at all.
 BLANK = Image.new("RGB", (32, 32), (124, 116, 104))

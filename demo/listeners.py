@@ -17,7 +17,7 @@ from PIL import Image
 
 from captioner import Caption, Captioner, DecodingOptions
 from captioner.config import Config
-from captioner.reading import Source, open_image
+from captioner.pictures.reading import Source, open_image
 from demo import evidence
 from demo.batch import Row, caption_files, describe_row, table_of, to_csv, to_json
 from demo.models import Models

@@ -20,7 +20,8 @@ ASKING = {"api_visibility": "private", "concurrency_id": "model"}
 # A batch takes minutes; others shall not wait for it.
 ASKING_MUCH = {"api_visibility": "private", "concurrency_id": "batch"}
 # Gradio's own reading of files opens any format without limit and answers a broken one with a bare "Error", so
-# listeners skip it and captioner.reading.open_image decides. A photo that comes while another is captioned waits.
+# listeners skip it and captioner.pictures.reading.open_image decides. A photo that comes while another is captioned
+# waits.
 OF_FILES = {"preprocess": False, "trigger_mode": "always_last"}
 
 

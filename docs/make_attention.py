@@ -18,11 +18,11 @@ from PIL import Image, ImageDraw
 from captioner import Captioner
 from captioner.caption import Caption
 from captioner.drawing import GREY, INK, PAPER, typeface, word_picture
-from captioner.folder import read_json
+from captioner.folders.folder import read_json
 from captioner.vocabulary import split_words
-from training.charts import COLOURS, STYLE
-from training.mechanisms import DEFAULT, MECHANISMS
-from training.metrics import bleu
+from training.comparison.mechanisms import DEFAULT, MECHANISMS
+from training.evaluation.metrics import bleu
+from training.reports.charts import COLOURS, STYLE
 from training.shapes import Scene, captions_of, draw_scene, sample_scene
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent

@@ -48,7 +48,7 @@ def tiny_captioner(tiny_config, tiny_vocabulary):
     import numpy as np
 
     from captioner import Captioner
-    from captioner.model import CaptionModel
+    from captioner.network.model import CaptionModel
 
     keras.utils.set_random_seed(3)
     model = CaptionModel(tiny_config, len(tiny_vocabulary))
@@ -64,7 +64,7 @@ def tiny_captioner(tiny_config, tiny_vocabulary):
 @pytest.fixture(scope="module")
 def saved(tiny_captioner, tmp_path_factory):
     """Model folder of `tiny_captioner`; copy it to change it."""
-    from captioner.store import save_model
+    from captioner.folders.keras_folder import save_model
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
     return save_model(folder, tiny_captioner.model, tiny_captioner.vocabulary, {"dev": {"bleu_4": 0.1}}, "# Tiny\n")

@@ -1,10 +1,10 @@
 """python -m training.compare --flickr8k DATA --shapes SHAPES --workdir DIR: every mechanism trained and measured alike.
 
-Each mechanism of `training.mechanisms` is trained for as many steps of the same batches on generated shapes and on
-Flickr8k, on cached features of a frozen encoder; then the default and the best three for twice as many with two seeds,
-and, for its figure, the decoder without attention. Every run leaves a model folder in DIR/models and one JSON file in
-DIR/rows, and a run whose file is there is not run again: the command goes on where it was stopped. Rows are trained
-beside each other, each on one core.
+Each mechanism of `training.comparison.mechanisms` is trained for as many steps of the same batches on generated shapes
+and on Flickr8k, on cached features of a frozen encoder; then the default and the best three for twice as many with two
+seeds, and, for its figure, the decoder without attention. Every run leaves a model folder in DIR/models and one JSON
+file in DIR/rows, and a run whose file is there is not run again: the command goes on where it was stopped. Rows are
+trained beside each other, each on one core.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ load_keras()
 import keras
 
 from captioner.config import DecodingOptions
-from captioner.controls import Controls
-from captioner.encoder import Encoder
 from captioner.errors import ModelError
-from captioner.folder import read_json, write_json
-from captioner.graphs import Searcher
-from captioner.model import CaptionModel
-from captioner.store import load_model, save_model
+from captioner.folders.folder import read_json, write_json
+from captioner.folders.keras_folder import load_model, save_model
+from captioner.network.encoder import Encoder
+from captioner.network.model import CaptionModel
+from captioner.search.controls import Controls
+from captioner.search.graphs import Searcher
 from captioner.vocabulary import Vocabulary
 from training import commands
+from training.comparison.mechanisms import DEFAULT, MECHANISMS
+from training.comparison.processes import side_by_side
 from training.config import TrainingConfig, load_config
-from training.datasets import of_split, read_boxes, read_dataset
-from training.features import extract
-from training.grounding import evaluate_boxes
-from training.mechanisms import DEFAULT, MECHANISMS
-from training.metrics import evaluate_captions
-from training.optimizer import make_optimizer
-from training.pipeline import FeatureBatches, Sampling, encode_captions, upcoming
-from training.processes import side_by_side
+from training.data.datasets import of_split, read_boxes, read_dataset
+from training.data.features import extract
+from training.data.pipeline import FeatureBatches, Sampling, encode_captions, upcoming
+from training.engine.optimizer import make_optimizer
+from training.engine.trainer import CaptionTrainer
+from training.evaluation.grounding import evaluate_boxes
+from training.evaluation.metrics import evaluate_captions
 from training.shapes import is_right
-from training.trainer import CaptionTrainer
 from training.workdir import locked, written
 
 CONFIGS = pathlib.Path(__file__).resolve().parent / "configs"

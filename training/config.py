@@ -30,9 +30,9 @@ class Stage(Config):
         weight_decay: of AdamW, on matrices only.
         clip_norm: largest global norm of the gradient.
         ema: momentum of the moving average of the weights that is evaluated and kept; 0 turns it off.
-        dropout, input_dropout, state_dropout: see `captioner.decoder.Decoder`.
+        dropout, input_dropout, state_dropout: see `captioner.network.decoder.Decoder`.
         label_smoothing: share of the target probability spread over all words.
-        doubly_stochastic: lambda of Xu et al. 2015, equation 14; see `training.losses`.
+        doubly_stochastic: lambda of Xu et al. 2015, equation 14; see `training.engine.losses`.
         box_weight: weight of the loss that draws attention into the boxes of words, where the data has boxes.
         sharpen: what the scores of the attention are multiplied by before the stage begins; above 1 for sharper masks.
         word_dropout: share of the words the decoder reads that are replaced by the unknown word.

@@ -18,13 +18,13 @@ from captioner.quiet import load_keras
 load_keras()
 
 from training import commands
-from training.baselines import nearest_captions
-from training.coco_results import read_predictions, write_coco
-from training.datasets import Example, of_split, read_boxes, read_dataset
-from training.evaluation import compare, each_score, judge
-from training.evaluation_report import COLUMNS, best_and_worst, form, write_report
-from training.features import load_squares
-from training.grounding import average, evaluate_boxes, measure_written, shared_by_neighbours
+from training.data.datasets import Example, of_split, read_boxes, read_dataset
+from training.data.features import load_squares
+from training.evaluation.baselines import nearest_captions
+from training.evaluation.coco_results import read_predictions, write_coco
+from training.evaluation.grounding import average, evaluate_boxes, measure_written, shared_by_neighbours
+from training.evaluation.scores import compare, each_score, judge
+from training.reports.evaluation import COLUMNS, best_and_worst, form, write_report
 
 SHORT = {"human": "people", "most_frequent": "most frequent caption", "nearest": "nearest picture's"}
 

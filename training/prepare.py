@@ -13,9 +13,9 @@ import typer
 
 from captioner.errors import DatasetError
 from training import commands, shapes
-from training.datasets import SPLITS, read_dataset, write_dataset
-from training.datasets.sources import describe_layouts, read_source
-from training.datasets.splitting import complete_split
+from training.data.datasets import SPLITS, read_dataset, write_dataset
+from training.data.datasets.sources import describe_layouts, read_source
+from training.data.datasets.splitting import complete_split
 from training.doctor.examine import KINDS, Examination, examine
 from training.doctor.report import write_report
 from training.doctor.statistics import Statistics, describe
@@ -35,7 +35,7 @@ def prepare(
     """Write `out`/captions.jsonl and `out`/report.html from a source.
 
     Args:
-        source: see `training.datasets.sources`; "shapes" draws pictures of its own, about which there is no report.
+        source: see `training.data.datasets.sources`; "shapes" draws pictures of its own, without a report.
         out: folder of the data set.
         dev, test: shares of the pictures, where the source has no split of its own.
         max_words: longer captions are cut in training.

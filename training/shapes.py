@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw
 
 from captioner.errors import DatasetError
 from captioner.vocabulary import split_words
-from training.datasets import SPLITS, Example, write_boxes, write_dataset
+from training.data.datasets import SPLITS, Example, write_boxes, write_dataset
 
 Box = tuple[float, float, float, float]
 
@@ -138,7 +138,7 @@ def captions_of(scene: Scene) -> tuple[str, ...]:
 
 
 def phrases_of(scene: Scene, caption: str) -> list[dict]:
-    """Where the nouns of a caption are, as `training.datasets` stores it.
+    """Where the nouns of a caption are, as `training.data.datasets` stores it.
 
     Args:
         scene: what the picture shows.

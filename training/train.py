@@ -15,18 +15,18 @@ load_keras()
 
 import keras
 
-from captioner.folder import write_json
-from captioner.store import save_model
+from captioner.folders.folder import write_json
+from captioner.folders.keras_folder import save_model
 from training import commands
-from training.checkpoint import Checkpoints
 from training.config import Stage, TrainingConfig, load_config
-from training.logs import StageLogs
-from training.loop import Loop
-from training.optimizer import make_optimizer
-from training.run import Run
-from training.trainer import CaptionTrainer
-from training.training_report import write_report
-from training.validation import Validation
+from training.engine.checkpoint import Checkpoints
+from training.engine.logs import StageLogs
+from training.engine.loop import Loop
+from training.engine.optimizer import make_optimizer
+from training.engine.run import Run
+from training.engine.trainer import CaptionTrainer
+from training.engine.validation import Validation
+from training.reports.training import write_report
 from training.workdir import locked, written
 
 WORTH_UNROLLING = 300  # steps, after which a quicker graph has paid for the time that tracing it takes

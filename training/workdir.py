@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import filelock
 
 from captioner.errors import ConfigError
-from captioner.folder import recover_folder
+from captioner.folders.folder import recover_folder
 
 
 @contextlib.contextmanager

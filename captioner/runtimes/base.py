@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from captioner import plain
 from captioner.config import ModelConfig
-from captioner.controls import Controls
+from captioner.search import in_numpy
+from captioner.search.controls import Controls
 from captioner.vocabulary import Vocabulary
 
 
@@ -34,7 +34,7 @@ class Runtime(abc.ABC):
 
     @abc.abstractmethod
     def search(self, encoded: Any, controls: Controls) -> dict[str, np.ndarray]:
-        """Captions of a batch, as `captioner.decoding.search` returns them."""
+        """Captions of a batch, as `captioner.search.in_graph.search` returns them."""
 
     @abc.abstractmethod
     def score(self, encoded: Any, ids: list[int], controls: Controls) -> dict[str, np.ndarray]:
@@ -56,17 +56,17 @@ class ExportedRuntime(Runtime):
     """
 
     def search(self, encoded, controls):
-        plain.check_supported(controls)
+        in_numpy.check_supported(controls)
         pictures = len(next(iter(encoded.values())))
         rows = []
         for i in range(pictures):
             memory, state = self.start({name: value[i : i + 1] for name, value in encoded.items()})
-            rows.append(plain.search(self.step, memory, state, controls))
-        return plain.as_found(rows, controls)
+            rows.append(in_numpy.search(self.step, memory, state, controls))
+        return in_numpy.as_found(rows, controls)
 
     def score(self, encoded, ids, controls):
         memory, state = self.start(encoded)
-        return plain.as_found([[plain.score(self.step, memory, state, ids, controls)]], controls)
+        return in_numpy.as_found([[in_numpy.score(self.step, memory, state, ids, controls)]], controls)
 
     def start(self, encoded):
         return _branch(encoded, "memory"), _branch(encoded, "state")

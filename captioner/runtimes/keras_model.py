@@ -8,20 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from captioner.controls import Controls, Structure
-from captioner.folder import read_common
-from captioner.fusion import fusing
+from captioner.folders.folder import read_common
 from captioner.quiet import load_keras
 from captioner.runtimes.base import Runtime
+from captioner.search.controls import Controls, Structure
 from captioner.vocabulary import END, PAD, Vocabulary
 
 load_keras()
 
 import keras
 
-from captioner.graphs import Encoding, Scorer, Searcher, Starter, Stepper
-from captioner.model import CaptionModel
-from captioner.store import build_model
+from captioner.folders.keras_folder import build_model
+from captioner.network.attention.fusion import fusing
+from captioner.network.model import CaptionModel
+from captioner.search.graphs import Encoding, Scorer, Searcher, Starter, Stepper
 
 
 class AnyBatch:

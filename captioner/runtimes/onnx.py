@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 from captioner.errors import ModelError
-from captioner.folder import read_common, read_grid
+from captioner.folders.folder import read_common, read_grid
 from captioner.runtimes.base import ExportedRuntime
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 
 from captioner.errors import ModelError
-from captioner.folder import read_common, read_grid
+from captioner.folders.folder import read_common, read_grid
 from captioner.quiet import load_tensorflow
 from captioner.runtimes.base import ExportedRuntime
 

@@ -17,7 +17,7 @@ from typing import Any
 import gradio as gr
 
 from captioner import Caption, Captioner, CaptionerError, ConfigError
-from captioner.reading import open_image
+from captioner.pictures.reading import open_image
 from demo.uploads import explain, uploaded
 from demo.viewer import cache_photo
 

@@ -22,7 +22,7 @@ from PIL import Image
 
 from captioner import Caption, Word
 from captioner.drawing import colour_table
-from captioner.image import view_box
+from captioner.pictures.geometry import view_box
 
 PHOTO_SIDE = 1600
 HERE = pathlib.Path(__file__).parent

@@ -4,7 +4,7 @@ let shown = null; // what the canvas shows: {values, opacity}
 let frame = 0;
 
 // For each pixel along one axis: the two cells it lies between and its way from the one to the other; null outside the
-// box. Smooth is the interpolation of captioner.image.map_to_picture.
+// box. Smooth is the interpolation of captioner.pictures.geometry.map_to_picture.
 function between(pixels, start, end, cells, smooth) {
   const steps = [];
   for (let i = 0; i < pixels; i++) {

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from captioner.config import AttentionConfig, DecoderConfig, DecodingOptions
-from captioner.controls import Controls
-from captioner.decoder import Decoder
-from captioner.graphs import Searcher
+from captioner.network.decoder import Decoder
 from captioner.runtimes.keras_model import AnyBatch
+from captioner.search.controls import Controls
+from captioner.search.graphs import Searcher
 from captioner.vocabulary import SPECIAL, Vocabulary
 from tests.benchmarks.peer import load_peer
 from tests.benchmarks.timing import run_times

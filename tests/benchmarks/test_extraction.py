@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from training.features import extract, load_squares
+from training.data.features import extract, load_squares
 from training.shapes import write_shapes
 
 PICTURES, BATCH = 768, 32  # enough for the seconds that compiling takes to count for little

@@ -11,8 +11,8 @@ import pytest
 from captioner.vocabulary import START
 from tests.benchmarks.timing import run_times
 from training.config import Stage
-from training.optimizer import make_optimizer
-from training.trainer import CaptionTrainer
+from training.engine.optimizer import make_optimizer
+from training.engine.trainer import CaptionTrainer
 
 PICTURES, CAPTIONS, WORDS = 16, 5, 14
 

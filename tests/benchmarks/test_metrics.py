@@ -9,8 +9,8 @@ import pytest
 
 from captioner.vocabulary import split_words
 from tests.benchmarks.timing import run_times
-from training.datasets import of_split, read_dataset
-from training.metrics import CiderD
+from training.data.datasets import of_split, read_dataset
+from training.evaluation.metrics import CiderD
 
 BATCH, ALL = 120, 6000
 

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from captioner.config import ModelConfig
-from captioner.model import CaptionModel
+from captioner.network.model import CaptionModel
 from captioner.vocabulary import END, START, Vocabulary
 from tests.benchmarks.peer import load_peer
 from tests.benchmarks.timing import run_times
 from training.config import Stage
-from training.datasets import of_split, read_dataset
-from training.loop import Loop
-from training.optimizer import make_optimizer
-from training.pipeline import FeatureBatches, Sampling, encode_captions
-from training.trainer import CaptionTrainer
+from training.data.datasets import of_split, read_dataset
+from training.data.pipeline import FeatureBatches, Sampling, encode_captions
+from training.engine.loop import Loop
+from training.engine.optimizer import make_optimizer
+from training.engine.trainer import CaptionTrainer
 
 # As the peer trains: Adam without decay, the doubly stochastic penalty, no smoothing, no average.
 STAGE = Stage(epochs=1, dropout=0.5, label_smoothing=0.0, doubly_stochastic=1.0, ema=0.0, weight_decay=0.0)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captioner.image import map_to_picture
+from captioner.pictures.geometry import map_to_picture
 from tests.browser.visitor import Visitor, ask
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -13,14 +13,14 @@ import zlib
 import keras
 import numpy as np
 
-from captioner.encoder import Encoder
-from captioner.model import CaptionModel
+from captioner.network.encoder import Encoder
+from captioner.network.model import CaptionModel
 from captioner.vocabulary import Vocabulary
 from training.config import load_config
-from training.datasets import of_split, read_boxes, read_dataset
-from training.optimizer import make_optimizer
-from training.pipeline import ImageBatches, Sampling, encode_captions
-from training.trainer import CaptionTrainer
+from training.data.datasets import of_split, read_boxes, read_dataset
+from training.data.pipeline import ImageBatches, Sampling, encode_captions
+from training.engine.optimizer import make_optimizer
+from training.engine.trainer import CaptionTrainer
 
 STEPS = 4
 

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from captioner import Captioner
-from captioner.store import load_model
+from captioner.folders.keras_folder import load_model
 from training.compare import CONFIGS, Arena, Run, compare, longer
 from training.config import load_config
 

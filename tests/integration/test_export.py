@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from captioner import Captioner, ConfigError, ModelError
-from captioner.store import save_model
+from captioner.folders.keras_folder import save_model
 
 KINDS = ("saved_model", "onnx")
 

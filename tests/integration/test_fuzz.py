@@ -17,13 +17,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from captioner import CaptionerError, DatasetError, ImageError, ModelError, reading
-from captioner.folder import COMMON, read_common, verify, write_json, write_manifest
-from captioner.reading import read_picture
-from captioner.tags import check_tags
+from captioner import CaptionerError, DatasetError, ImageError, ModelError
+from captioner.folders.folder import COMMON, read_common, verify, write_json, write_manifest
+from captioner.pictures import reading
+from captioner.pictures.reading import read_picture
+from captioner.pictures.tags import check_tags
 from tests import pictures
-from training.datasets import read_boxes, read_dataset
-from training.datasets.sources import read_source
+from training.data.datasets import read_boxes, read_dataset
+from training.data.datasets.sources import read_source
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow tells of damaged tags
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 0))
@@ -206,7 +207,7 @@ def test_any_json_in_a_model_folder(saved, value, name):
 
 
 def test_weights(saved, tmp_path):
-    from captioner.store import read_arrays
+    from captioner.folders.keras_folder import read_arrays
 
     path = tmp_path / "model.weights.h5"
 

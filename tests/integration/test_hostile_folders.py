@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from captioner import Captioner, ModelError
-from captioner.folder import write_manifest
+from captioner.folders.folder import write_manifest
 
 PARTS = ["config.json", "model.weights.h5", "vocabulary.txt", "manifest.json"]
 TEXTS = ["config.json", "vocabulary.txt", "manifest.json", "metrics.json"]

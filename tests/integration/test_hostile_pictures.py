@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from captioner import ImageError, reading
-from captioner.reading import read_picture
+from captioner import ImageError
+from captioner.pictures import reading
+from captioner.pictures.reading import read_picture
 from tests import pictures
 from tests.pictures import BAD, GOOD, ORACLE
 
@@ -38,7 +39,7 @@ def test_each_is_read_or_refused_as_it_should_be(odd_pictures, monkeypatch):
 
 CHILD = """
 import pathlib, resource, sys
-from captioner.reading import read_picture
+from captioner.pictures.reading import read_picture
 from captioner import ImageError
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
@@ -67,7 +68,7 @@ def test_memory_that_is_short_is_one_line(root, tmp_path):
     path = tmp_path / "large.png"
     path.write_bytes(pictures.png(8800, 8800, bytes(8800 * (8800 * 3 + 1)), colours=2))
     code = (
-        "import resource, sys, captioner.reading as r\n"
+        "import resource, sys, captioner.pictures.reading as r\n"
         "resource.setrlimit(resource.RLIMIT_AS, (400_000_000,) * 2)\n"
         "try: r.read_picture(sys.argv[1])\n"
         "except r.ImageError as error: print(error)"

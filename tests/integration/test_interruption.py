@@ -10,7 +10,7 @@ import pytest
 from captioner import ModelError
 from tests.integration import kills
 from training.config import load_config
-from training.loop import Loop
+from training.engine.loop import Loop
 from training.train import train
 
 SETTINGS = [

@@ -9,9 +9,9 @@ from PIL import Image
 
 from captioner import Captioner
 from captioner.config import ModelConfig
-from captioner.model import CaptionModel
-from captioner.store import save_model
-from training.mechanisms import MECHANISMS
+from captioner.folders.keras_folder import save_model
+from captioner.network.model import CaptionModel
+from training.comparison.mechanisms import MECHANISMS
 
 BASE = ModelConfig.parse(
     {
@@ -77,8 +77,8 @@ def test_exports_say_what_the_model_says(name, tmp_path, tiny_vocabulary, pictur
 def test_every_way_to_search_and_to_train(name, tmp_path, tiny_vocabulary, picture):
     """Compiled, on the default backend: samples, diverse beams, words that must appear, a stream, a training step."""
     from training.config import Stage
-    from training.optimizer import make_optimizer
-    from training.trainer import CaptionTrainer
+    from training.engine.optimizer import make_optimizer
+    from training.engine.trainer import CaptionTrainer
 
     model = Captioner.from_pretrained(write(name, tmp_path / "keras", tiny_vocabulary))
     assert len(model.caption(picture, strategy="sample", count=3, seed=1)) == 3

@@ -26,29 +26,26 @@ STRANGERS = {
 PLAIN = (
     "errors",
     "config",
-    "tags",
-    "colours",
-    "reading",
-    "image",
+    "pictures",
     "vocabulary",
     "caption",
     "drawing",
-    "controls",
-    "plain",
-    "folder",
+    "search.controls",
+    "search.in_numpy",
+    "folders.folder",
     "hdf5",
 )
 LAYERS = (
     PLAIN,
-    ("encoder", "attention"),
-    ("context",),
-    ("decoder",),
-    ("model",),
-    ("constraints",),
-    ("decoding",),
-    ("graphs",),
+    ("network.encoder", "network.attention"),
+    ("network.context",),
+    ("network.decoder",),
+    ("network.model",),
+    ("search.constraints",),
+    ("search.in_graph",),
+    ("search.graphs",),
     ("weights",),
-    ("store",),
+    ("folders.keras_folder",),
     ("runtimes",),
     ("export",),
     ("captioner",),
@@ -105,7 +102,7 @@ class House:
 
     def plain_faults(self) -> Iterator[str]:
         """Plain modules, and runtimes that do without Keras, that bring Keras or a backend along."""
-        plain = [f"captioner.{name}" for name in PLAIN]
+        plain = [module for module in self.files if RANKS.get(_home(module)) == 0]
         plain += [module for module in self.files if module.startswith("captioner.runtimes.onnx")]
         for module in plain:
             for target, steps in self.reach(module).items():
@@ -148,8 +145,9 @@ def _dotted(path: pathlib.PurePath) -> str:
 
 
 def _home(module: str) -> str:
-    """captioner.attention.additive lives in captioner.attention."""
-    return ".".join(module.split(".")[:2])
+    """captioner.network.attention.additive lives in captioner.network.attention."""
+    homes = [name for name in _with_parents(module) if name in RANKS]
+    return homes[-1] if homes else ".".join(module.split(".")[:2])
 
 
 def _with_parents(module: str) -> list[str]:
@@ -210,16 +208,36 @@ def test_light_import(modules):
 @pytest.mark.parametrize(
     ("file", "code", "rule", "fault"),
     [
-        ("captioner/image.py", "import numpy\ndef f():\n    import keras.ops", "plain_faults", "image.py:3"),
-        ("captioner/image.py", "from captioner import Captioner", "plain_faults", "-> captioner/captioner.py:1"),
-        ("captioner/image.py", "from .helper import f", "plain_faults", "image.py:1 -> captioner/helper.py:1"),
-        ("captioner/model.py", "from . import store", "layer_faults", "model.py:1"),
-        ("captioner/encoder.py", "import captioner.attention.additive", "layer_faults", "encoder.py:1"),
-        ("captioner/attention/additive.py", "from ..decoder import Decoder", "layer_faults", "additive.py:1"),
-        ("captioner/store.py", "from training import losses", "stranger_faults", "store.py:1"),
+        (
+            "captioner/pictures/geometry.py",
+            "import numpy\ndef f():\n    import keras.ops",
+            "plain_faults",
+            "geometry.py:3",
+        ),
+        (
+            "captioner/pictures/geometry.py",
+            "from captioner import Captioner",
+            "plain_faults",
+            "-> captioner/captioner.py:1",
+        ),
+        (
+            "captioner/pictures/geometry.py",
+            "from ..helper import f",
+            "plain_faults",
+            "geometry.py:1 -> captioner/helper.py:1",
+        ),
+        ("captioner/network/model.py", "from ..folders import keras_folder", "layer_faults", "model.py:1"),
+        ("captioner/network/encoder.py", "import captioner.network.attention.additive", "layer_faults", "encoder.py:1"),
+        ("captioner/network/attention/additive.py", "from ..decoder import Decoder", "layer_faults", "additive.py:1"),
+        ("captioner/weights.py", "from training.engine import losses", "stranger_faults", "weights.py:1"),
         ("demo/app.py", "import importlib\nimportlib.import_module('training.train')", "stranger_faults", "app.py:2"),
-        ("captioner/decoding.py", "if True:\n    from tensorflow import function", "backend_faults", "decoding.py:2"),
-        ("captioner/model.py", "from captioner.decoder import Decoder", "layer_faults", None),
+        (
+            "captioner/search/in_graph.py",
+            "if True:\n    from tensorflow import function",
+            "backend_faults",
+            "in_graph.py:2",
+        ),
+        ("captioner/network/model.py", "from captioner.network.decoder import Decoder", "layer_faults", None),
         ("captioner/runtimes/saved.py", "import tensorflow", "backend_faults", None),
         ("captioner/exporter.py", "import tensorflow", "backend_faults", "exporter.py:1"),
     ],
@@ -228,10 +246,10 @@ def test_a_planted_fault_is_named(tmp_path, file, code, rule, fault):
     sources = {
         "captioner/captioner.py": "import keras",
         "captioner/helper.py": "from keras import ops",
-        "captioner/attention/__init__.py": "",
-        "captioner/attention/additive.py": "import keras",
-        "captioner/decoder.py": "import keras",
-        "captioner/store.py": "import keras",
+        "captioner/network/attention/__init__.py": "",
+        "captioner/network/attention/additive.py": "import keras",
+        "captioner/network/decoder.py": "import keras",
+        "captioner/folders/keras_folder.py": "import keras",
         "training/train.py": "",
         file: code,
     }

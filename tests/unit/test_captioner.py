@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captioner import Caption, ConfigError, DecodingOptions, ImageError, plain
+from captioner import Caption, ConfigError, DecodingOptions, ImageError
 from captioner.captioner import KEPT
-from captioner.controls import Controls
-from captioner.image import open_image
+from captioner.pictures.geometry import open_image
+from captioner.search import in_numpy
+from captioner.search.controls import Controls
 
 
 def test_a_caption_keeps_the_contract(tiny_captioner, photo):
@@ -151,7 +152,7 @@ def test_a_score_is_that_of_one_step_after_the_other(tiny_captioner, photo, text
     encoded = tiny_captioner.runtime.encode(tiny_captioner._square(open_image(photo))[None])
     memory, state = tiny_captioner.runtime.start(encoded)
     controls = Controls.resolve(DecodingOptions(), tiny_captioner.vocabulary, 6)
-    steps = plain.score(tiny_captioner.runtime.step, memory, state, ids, controls)
+    steps = in_numpy.score(tiny_captioner.runtime.step, memory, state, ids, controls)
     assert scored.score == pytest.approx(steps.total / (len(ids) + 1), abs=1e-4)
     for word, step in zip(scored.words, steps.records, strict=True):
         np.testing.assert_allclose(word.mask.ravel(), step["weights"], atol=1e-4)

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from captioner.__main__ import app
-from captioner.store import save_model
+from captioner.folders.keras_folder import save_model
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from captioner import Caption, ConfigError, Word, drawing
-from captioner.image import view_box
+from captioner.pictures.geometry import view_box
 
 WIDE, TALL = (640, 160), (150, 600)
 GREY = (120, 120, 120)

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from captioner.encoder import Encoder
-from captioner.model import CaptionModel
-from captioner.store import load_model, save_weights
+from captioner.folders.keras_folder import load_model, save_weights
+from captioner.network.encoder import Encoder
+from captioner.network.model import CaptionModel
 from captioner.weights import load_weights, without_numbers
 
 

@@ -7,8 +7,8 @@ import dataclasses
 from collections.abc import Iterator
 
 from captioner.vocabulary import split_words
-from training.datasets.examples import SPLITS, Example
-from training.datasets.reading import Reading, Record
+from training.data.datasets.examples import SPLITS, Example
+from training.data.datasets.reading import Reading, Record
 from training.doctor.pictures import Look, look_at_all, near_duplicates
 
 # Each class of problem and what is done about it.

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from captioner.errors import ImageError
-from captioner.reading import open_image
+from captioner.pictures.reading import open_image
 from training.progress import counted
 
 SIDE = 16  # of the grid of brightness differences: 256 bits

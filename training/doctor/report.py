@@ -6,14 +6,14 @@ import pathlib
 import random
 from collections.abc import Sequence
 
-from captioner.reading import open_image
+from captioner.pictures.reading import open_image
 from captioner.vocabulary import join_words, split_words
-from training import charts
-from training.augment import mirror_words
-from training.datasets.examples import SPLITS, Example
+from training.data.augment import mirror_words
+from training.data.datasets.examples import SPLITS, Example
 from training.doctor.examine import KINDS, Examination
 from training.doctor.statistics import Statistics
-from training.page import picture_data, write_page
+from training.reports import charts
+from training.reports.page import picture_data, write_page
 
 NAMED = 8  # findings of a kind that are named at once; the others fold out
 MOST = 500  # and so many of them

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from captioner.vocabulary import split_words
-from training.datasets.examples import SPLITS, Example
+from training.data.datasets.examples import SPLITS, Example
 
 THRESHOLDS = (1, 2, 3, 4, 5, 6, 8, 10)
 

@@ -1,0 +1,1 @@
+"""What a model folder is: found, verified, read, and written whole or not at all."""

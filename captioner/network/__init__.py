@@ -1,0 +1,1 @@
+"""The network, in `keras.ops` alone: encoder, context, attention, decoder, and the model they make."""

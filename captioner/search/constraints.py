@@ -1,0 +1,50 @@
+"""What a caption may go on with, inside the graph: numbers to add to log-probabilities, 0 or `IMPOSSIBLE`."""
+
+from __future__ import annotations
+
+from keras import ops
+
+from captioner.search.controls import IMPOSSIBLE, Structure
+from captioner.vocabulary import END, PAD
+
+
+def alternatives_mask(structure: Structure, controls: dict, step, size: int):
+    """(size,): symbols and forbidden words; the end before `min_words`, anything else after `max_words`.
+
+    Args:
+        structure, controls: of the search.
+        step: words written so far.
+        size: entries of the vocabulary.
+    """
+    end = ops.equal(ops.arange(size), END)
+    too_short = ops.where(ops.logical_and(end, step < controls["min_words"]), IMPOSSIBLE, 0.0)
+    too_long = ops.where(ops.logical_and(ops.logical_not(end), step >= structure.max_words), IMPOSSIBLE, 0.0)
+    return controls["banned"] + too_short + too_long
+
+
+def constraints_mask(structure: Structure, controls: dict, step, sequence, size: int):
+    """(size,) or (batch, slots, size): the word that a prefix forces; words that would repeat a run of words.
+
+    Args:
+        sequence: ids as numbers (batch, slots, max_words), the words of each hypothesis so far.
+    """
+    forced = ops.take(controls["prefix"], step)
+    free = ops.logical_or(ops.equal(forced, PAD), ops.equal(ops.arange(size), forced))
+    mask = ops.where(free, 0.0, IMPOSSIBLE)
+    if not structure.no_repeat_ngram:
+        return mask
+    return mask + ops.where(ops.not_equal(forced, PAD), 0.0, _repeats(structure.no_repeat_ngram, step, sequence, size))
+
+
+def _repeats(length: int, step, sequence, size: int):
+    """IMPOSSIBLE for each word that would end a run of `length` words that is already there: (batch, slots, size)."""
+    windows = sequence.shape[2] - length + 1
+    if windows < 1:
+        return 0.0
+    starts = ops.arange(windows, dtype="int32")
+    same = starts + length <= step  # the whole run is written
+    for i in range(length - 1):
+        last = ops.take(sequence, ops.maximum(step - length + 1 + i, 0), axis=2)[:, :, None]
+        same = ops.logical_and(same, ops.equal(sequence[:, :, i : i + windows], last))
+    ends = ops.where(same, ops.cast(sequence[:, :, length - 1 :], "int32"), PAD)
+    return IMPOSSIBLE * ops.max(ops.one_hot(ends, size, dtype="float32"), axis=2)

@@ -1,0 +1,142 @@
+"""Decoding options made ready for one vocabulary: words become ids, and what a search needs becomes arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from captioner.config import DecodingOptions
+from captioner.errors import ConfigError
+from captioner.vocabulary import NEVER_WRITTEN, PAD, Vocabulary, split_words
+
+ALTERNATIVES = 5
+NOT_REPORTED = ("hidden", "context")  # of what a step puts out: the decoder needs them, a caption does not
+IMPOSSIBLE = -1e9  # a log-probability no caption reaches; infinities would make NaN of 0 * inf
+
+
+@dataclasses.dataclass(frozen=True)
+class Structure:
+    """What shapes the graph of a search; everything else is its input, so that one graph serves many captions.
+
+    Attributes:
+        strategy: as in `DecodingOptions`.
+        width: hypotheses returned, and kept open in each lane of a beam.
+        count: how many of them are asked for: a beam may stop when no other can be among them.
+        groups: of diverse beam search.
+        max_words: longest caption.
+        no_repeat_ngram: as in `DecodingOptions`.
+        required: how many words must appear.
+        constrained: whether anything but the vocabulary and the length rules words out.
+    """
+
+    strategy: str
+    width: int
+    count: int
+    groups: int
+    max_words: int
+    no_repeat_ngram: int
+    required: int
+    constrained: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Controls:
+    """Decoding options for one vocabulary.
+
+    Attributes:
+        options: as they were given.
+        max_words: longest caption.
+        prefix, required, forbidden: ids of words.
+    """
+
+    options: DecodingOptions
+    max_words: int
+    prefix: tuple[int, ...] = ()
+    required: tuple[int, ...] = ()
+    forbidden: tuple[int, ...] = ()
+
+    @classmethod
+    def resolve(cls, options: DecodingOptions, vocabulary: Vocabulary, longest: int) -> Controls:
+        """Look the words of the options up.
+
+        Args:
+            options: what is asked for.
+            vocabulary: the words of the model.
+            longest: longest caption of the model, where the options name none.
+
+        Raises:
+            ConfigError: the vocabulary lacks a word, or no caption can be all that is asked for.
+        """
+        longest = options.max_words or longest
+        prefix = _ids("prefix", [options.prefix], vocabulary)
+        required = tuple(dict.fromkeys(_ids("required_words", options.required_words, vocabulary)))
+        forbidden = _ids("forbidden_words", options.forbidden_words, vocabulary)
+        both = [vocabulary.words[i] for i in (*prefix, *required) if i in forbidden]
+        if both:
+            raise ConfigError(f"the word '{both[0]}' is forbidden and asked for at once")
+        if options.min_words > longest:
+            raise ConfigError(f"min_words {options.min_words} is more than the {longest} words a caption may have")
+        needed = len(prefix) + len(set(required) - set(prefix))
+        if needed > longest:
+            raise ConfigError(f"prefix and required_words make {needed} words; a caption may have {longest}")
+        return cls(options, longest, prefix, required, forbidden)
+
+    @property
+    def structure(self) -> Structure:
+        """What shapes the graph."""
+        options = self.options
+        strategy = "beam" if options.strategy == "greedy" else options.strategy
+        groups = options.groups or options.width
+        return Structure(
+            strategy,
+            options.width,
+            options.count,
+            groups if strategy == "diverse" else 1,
+            self.max_words,
+            options.no_repeat_ngram,
+            len(self.required),
+            bool(self.prefix or self.required or options.no_repeat_ngram),
+        )
+
+    def inputs(self, vocabulary_size: int) -> dict[str, np.ndarray]:
+        """What a search takes besides the annotation vectors, see `captioner.search.in_graph.search`."""
+        options, steps = self.options, self.max_words + 1
+        prefix = np.full(steps, PAD, np.int32)
+        prefix[: len(self.prefix)] = self.prefix
+        inputs = {
+            "banned": self.banned(vocabulary_size),
+            "prefix": prefix,
+            "min_words": np.asarray(options.min_words, np.int32),
+            "length_penalty": np.asarray(options.length_penalty, np.float32),
+        }
+        if self.required:
+            inputs["required"] = np.asarray(self.required, np.int32)
+        if options.strategy == "diverse":
+            inputs["diversity"] = np.asarray(options.diversity, np.float32)
+        if options.strategy == "sample":
+            inputs |= {
+                "temperature": np.asarray(options.temperature, np.float32),
+                "top_k": np.asarray(options.top_k or vocabulary_size, np.int32),
+                "top_p": np.asarray(options.top_p, np.float32),
+                "chance": self.chance()[None],
+            }
+        return inputs
+
+    def banned(self, vocabulary_size: int) -> np.ndarray:
+        """(vocabulary_size,) float32 to add to log-probabilities: symbols and words no caption may hold."""
+        banned = np.zeros(vocabulary_size, np.float32)
+        banned[[*NEVER_WRITTEN, *self.forbidden]] = IMPOSSIBLE
+        return banned
+
+    def chance(self) -> np.ndarray:
+        """(width, steps) numbers from 0 to 1 that decide what is sampled, those of a seed always the same."""
+        return np.random.default_rng(self.options.seed).random((self.options.width, self.max_words + 1), np.float32)
+
+
+def _ids(name: str, texts, vocabulary: Vocabulary) -> tuple[int, ...]:
+    words = [word for text in texts for word in split_words(text)]
+    for word in words:
+        if word not in vocabulary:
+            raise ConfigError(f"{name}: the model does not know the word '{word}'; choose one of its vocabulary.txt")
+    return tuple(vocabulary.encode(words))

@@ -1,0 +1,1 @@
+"""The mechanisms that are compared, and how their trainings run side by side."""

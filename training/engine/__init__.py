@@ -1,0 +1,1 @@
+"""What trains: losses, optimizer, the loop, validation, checkpoints, and the run that holds them together."""

@@ -1,0 +1,171 @@
+"""The parts of a training run that all of its stages share."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+from typing import Any
+
+import keras
+import numpy as np
+import rich
+
+from captioner.errors import ConfigError, ModelError
+from captioner.folders.folder import read_json, write_json
+from captioner.folders.keras_folder import load_model
+from captioner.network.encoder import Encoder
+from captioner.network.model import CaptionModel
+from captioner.vocabulary import Vocabulary, split_words
+from training.config import Stage, TrainingConfig
+from training.data.datasets import Example, of_split, read_boxes, read_dataset
+from training.data.features import extract, load_squares
+from training.data.pipeline import FeatureBatches, ImageBatches, Sampling, encode_captions, mirror_caption
+from training.data.word_vectors import load_word_vectors
+from training.engine.checkpoint import first_difference
+from training.engine.self_critical import SelfCriticalBatches
+from training.workdir import written
+
+# Settings of a stage that shape its batches or its variables.
+ORDER = ("batch_size", "steps", "train_encoder_from", "objective", "samples", "baseline")
+
+
+class Run:
+    """The parts of one training run that all of its stages share."""
+
+    def __init__(self, config: TrainingConfig, data: pathlib.Path, workdir: pathlib.Path, boxes: pathlib.Path | None):
+        self.config, self.workdir = config, pathlib.Path(workdir)
+        examples = read_dataset(data)
+        self.train, self.all_dev = of_split(examples, "train"), of_split(examples, "dev")
+        self.dev = self.all_dev[: config.validation_pictures]
+        self._start = load_model(config.start_from) if config.start_from else None
+        self.vocabulary = self._vocabulary()
+        self.captions = encode_captions(
+            self.train, self.vocabulary, config.max_words, read_boxes(boxes) if boxes else None
+        )
+        self._claim_workdir()
+        boxed = sum(len(caption.boxes) for caption in self.captions)
+        rich.print(
+            f"{len(self.train)} pictures, {len(self.captions)} captions, {len(self.vocabulary)} words, "
+            f"{boxed} words with boxes; {len(self.dev)} dev pictures"
+        )
+        if self._start:
+            self.encoder = self._start[0].encoder
+        else:
+            weights = None if config.encoder_weights == "none" else config.encoder_weights
+            self.encoder = Encoder(config.model.encoder, weights, from_scratch=weights is None, name="encoder")
+
+    def _vocabulary(self) -> Vocabulary:
+        """The words of the training captions, or those of the model that training starts from."""
+        texts = (text for example in self.train for text in example.captions)
+        if self._start is None:
+            return Vocabulary.count(texts, self.config.min_count)
+        model, vocabulary, _ = self._start
+        difference = first_difference(model.config.model_dump(mode="json"), self.config.model.model_dump(mode="json"))
+        if difference:
+            raise ConfigError(f"{self.config.start_from} is another network: model.{difference}")
+        words = [word for text in texts for word in split_words(text)]
+        known = sum(word in vocabulary for word in words)
+        rich.print(f"{self.config.start_from} knows {100 * known / max(len(words), 1):.1f} % of the training words")
+        return vocabulary
+
+    def model(self, stage: Stage) -> CaptionModel:
+        """The network with the dropout of a stage, its encoder frozen as the stage asks."""
+        self.encoder.set_trainable_from(stage.train_encoder_from)
+        return CaptionModel(
+            self.config.model,
+            len(self.vocabulary),
+            self.encoder,
+            dropout=stage.dropout,
+            input_dropout=stage.input_dropout,
+            state_dropout=stage.state_dropout,
+            seed=self.config.seed,
+        )
+
+    def identity(self, stage: Stage) -> dict[str, Any]:
+        """What must not have changed for a stage to go on: the model, the data, the order of the data."""
+        return {**self._identity(), "stage": {name: getattr(stage, name) for name in ORDER}}
+
+    def _identity(self) -> dict[str, Any]:
+        config = self.config
+        return {
+            "model": config.model.model_dump(mode="json"),
+            "encoder_weights": config.encoder_weights,
+            "start_from": config.start_from,
+            "vocabulary": hashlib.sha256("\n".join(self.vocabulary.words).encode()).hexdigest()[:16],
+            "captions": _digest(self.train, self.captions),
+            "precision": config.precision,
+            "seed": config.seed,
+        }
+
+    def _claim_workdir(self) -> None:
+        """A folder belongs to one model and one data set; the first run in it writes down which."""
+        path, mine = self.workdir / "run.json", self._identity()
+        if path.exists():
+            difference = first_difference(read_json(path), mine)
+            if difference:
+                raise ModelError(
+                    f"{self.workdir} holds another run: {difference}; choose another --workdir, or set that back"
+                )
+            return
+        self.vocabulary.save(self.workdir / "vocabulary.txt")
+        with written(path) as partial:
+            write_json(partial, mine)
+
+    def features(self, examples: list[Example], mirrored: bool = False):
+        """Cached annotation vectors of pictures."""
+        images = [example.file for example in examples]
+        return extract(self.encoder, images, self.workdir / "features", mirrored=mirrored)
+
+    def batches(self, stage: Stage, network: CaptionModel):
+        """What a stage is fed."""
+        seed = self.config.seed
+        if stage.objective == "self_critical":
+            sampled = (stage.batch_size, stage.samples, stage.baseline, seed, stage.steps)
+            return SelfCriticalBatches(network, self.vocabulary, self.train, self.features(self.train), *sampled)
+        sampling = Sampling(stage.batch_size, seed, stage.steps, stage.word_dropout, stage.mirror)
+        mirrored = [mirror_caption(c, self.vocabulary) if stage.mirror else None for c in self.captions]
+        common = (self.captions, mirrored, self.encoder.grid, sampling)
+        if stage.train_encoder_from is None:
+            of_mirrored = self.features(self.train, mirrored=True) if stage.mirror else None
+            return FeatureBatches(*common, self.features(self.train), of_mirrored)
+        return ImageBatches(*common, self.train, self.config.model.encoder)
+
+    def start(self, network: CaptionModel) -> None:
+        """Give the first stage the weights it starts from."""
+        if self._start:
+            network.decoder.set_weights(self._start[0].decoder.get_weights())
+        if self.config.word_vectors:
+            self._load_word_vectors(network)
+
+    def _load_word_vectors(self, network: CaptionModel) -> None:
+        table = keras.ops.convert_to_numpy(network.decoder.embedding).copy()
+        vectors = load_word_vectors(self.config.word_vectors, self.vocabulary, table.shape[1])
+        table[list(vectors)] = list(vectors.values())
+        network.decoder.embedding.assign(table)
+        rich.print(f"{len(vectors)} of {len(self.vocabulary)} words start from {self.config.word_vectors}")
+
+    def best_so_far(self) -> float:
+        """CIDEr-D of the model in `workdir`/best; -1 where there is none."""
+        path = self.workdir / "best" / "metrics.json"
+        return json.loads(path.read_text(encoding="utf-8"))["dev"]["cider_d"] if path.exists() else -1.0
+
+    def dev_annotations(self, stage: Stage):
+        """Annotation vectors of dev pictures `start` to `stop`, cached where the encoder is frozen."""
+        if stage.train_encoder_from is None:
+            features = self.features(self.all_dev)
+            return lambda start, stop: features.take(range(start, min(stop, len(self.dev)))).astype(np.float32)
+        size = self.encoder.config.image_size
+        encode = keras.Sequential([keras.Input((size, size, 3), dtype="uint8"), self.encoder])
+        encode.compile(jit_compile=False)
+        paths = [example.image for example in self.dev]
+        return lambda start, stop: encode.predict_on_batch(load_squares(paths[start:stop], self.encoder.config))
+
+
+def _digest(examples: list[Example], captions: list) -> str:
+    """Hash of the pictures' names and of what was made of their captions."""
+    digest = hashlib.sha256(json.dumps([example.image.name for example in examples]).encode())
+    for caption in captions:
+        digest.update(repr(dataclasses.astuple(caption)).encode())
+    return digest.hexdigest()[:16]

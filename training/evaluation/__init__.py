@@ -1,0 +1,1 @@
+"""How good captions and masks are: metrics, baselines, and comparisons with people."""
