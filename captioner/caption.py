@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from captioner import drawing
 from captioner.pictures.geometry import map_to_picture
 from captioner.pictures.reading import Source, open_image
 from captioner.vocabulary import join_words
@@ -93,8 +94,6 @@ class Caption:
 
     def draw(self, index: int) -> Image.Image:
         """The heatmap of word `index` over the picture, on the scale all words of the caption share."""
-        from captioner import drawing
-
         picture = self.image()
         heat = map_to_picture(self.words[index].mask, picture.size, self.resize)
         return drawing.overlay(picture, heat, self.peak)
@@ -111,6 +110,4 @@ class Caption:
         }
 
     def _repr_html_(self) -> str:
-        from captioner import drawing
-
         return drawing.html(self)

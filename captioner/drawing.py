@@ -1,4 +1,7 @@
-"""Draw masks over pictures: overlays, contact sheets, animations, HTML for notebooks. Pillow only."""
+"""Draw masks over pictures: overlays, contact sheets, animations, HTML for notebooks. Pillow only.
+
+`captioner.caption` draws with this, so nothing here knows it: whatever has what `Drawable` names can be drawn.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,15 @@ import math
 import os
 import pathlib
 import re
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from captioner.caption import Caption, Word
 from captioner.errors import ConfigError
 from captioner.pictures.geometry import map_to_picture
+from captioner.pictures.reading import Source
 
 # Inferno of matplotlib (van der Walt and Smith, CC0) in steps of 1/8: its lightness grows evenly, also for colour-blind
 # eyes and in print, so that brighter always means more attention.
@@ -39,6 +44,26 @@ HOLD, FADE, FADE_STEPS = 800, 50, 4  # milliseconds that a word stands, and that
 
 INK, GREY, PAPER, MARK = "#1a1a1e", "#6b6b76", "#ffffff", "#fbd5bd"
 MARGIN, GAP = 20, 14
+
+
+class DrawableWord(Protocol):
+    """What drawing takes of a `captioner.Word`."""
+
+    text: str
+    probability: float
+    mask: np.ndarray
+
+
+class Drawable(Protocol):
+    """What drawing takes of a `captioner.Caption`, where each of these is described."""
+
+    words: Sequence[DrawableWord]
+    sentence: str
+    peak: float
+    source: Source
+    resize: str
+
+    def image(self) -> Image.Image: ...
 
 
 @functools.lru_cache(maxsize=8)
@@ -94,12 +119,12 @@ def overlay(picture: Image.Image, heatmap: np.ndarray, peak: float, strength: fl
     return Image.composite(colours.convert("RGB"), picture.convert("RGB"), levels.point(table[:, 3].tolist()))
 
 
-def word_picture(caption: Caption, index: int, side: int = SAVED_SIDE) -> Image.Image:
+def word_picture(caption: Drawable, index: int, side: int = SAVED_SIDE) -> Image.Image:
     """The photo with the overlay of word `index`, at most `side` pixels long, on the scale of the whole caption."""
     return _overlay(caption, _small(caption, side), caption.words[index])
 
 
-def contact_sheet(caption: Caption, columns: int | None = None) -> Image.Image:
+def contact_sheet(caption: Drawable, columns: int | None = None) -> Image.Image:
     """The photo and every word with its overlay on one sheet, the caption above and the colour scale below.
 
     Args:
@@ -129,7 +154,7 @@ def contact_sheet(caption: Caption, columns: int | None = None) -> Image.Image:
     return sheet
 
 
-def animation(caption: Caption, side: int = ANIMATION_SIDE) -> list[tuple[Image.Image, int]]:
+def animation(caption: Drawable, side: int = ANIMATION_SIDE) -> list[tuple[Image.Image, int]]:
     """The mask gliding over the photo from word to word, the caption below it with the word marked.
 
     Args:
@@ -186,7 +211,7 @@ def lay_words(words: list[str], font: ImageFont.FreeTypeFont, width: int, line: 
     return places, y + line
 
 
-def html(caption: Caption) -> str:
+def html(caption: Drawable) -> str:
     """Words and masks as one piece of HTML with its pictures inside, for notebooks. Text is escaped."""
     photo, overlays = _thumbnails(caption, 192)
     figures = [_figure(photo, caption.sentence, "", "")]
@@ -201,7 +226,7 @@ def html(caption: Caption) -> str:
     )
 
 
-def save_masks(caption: Caption, folder: str | os.PathLike, stem: str) -> list[pathlib.Path]:
+def save_masks(caption: Drawable, folder: str | os.PathLike, stem: str) -> list[pathlib.Path]:
     """Write `folder/stem.png`, the contact sheet, and `folder/stem/NN_word.png` for every word, NN being its index.
 
     The overlays are at most 1024 pixels long. Overlays of an earlier caption in `folder/stem` are removed.
@@ -244,19 +269,19 @@ def _write(picture: Image.Image, path: pathlib.Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _thumbnails(caption: Caption, side: int):
+def _thumbnails(caption: Drawable, side: int):
     """The photo, at most `side` pixels long, and a generator of (overlay, word)."""
     photo = _small(caption, side)
     return photo, ((_overlay(caption, photo, word), word) for word in caption.words)
 
 
-def _small(caption: Caption, side: int) -> Image.Image:
+def _small(caption: Drawable, side: int) -> Image.Image:
     photo = caption.image()
     photo.thumbnail((side, side))
     return photo
 
 
-def _overlay(caption: Caption, photo: Image.Image, word: Word) -> Image.Image:
+def _overlay(caption: Drawable, photo: Image.Image, word: DrawableWord) -> Image.Image:
     return overlay(photo, map_to_picture(word.mask, photo.size, caption.resize), caption.peak)
 
 
