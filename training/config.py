@@ -30,7 +30,7 @@ class Stage(Config):
         weight_decay: of AdamW, on matrices only.
         clip_norm: largest global norm of the gradient.
         ema: momentum of the moving average of the weights that is evaluated and kept; 0 turns it off.
-        dropout, input_dropout, state_dropout: see `captioner.network.decoder.Decoder`.
+        dropout, input_dropout, state_dropout: see `captioner.network.decoder.BaseDecoder`.
         label_smoothing: share of the target probability spread over all words.
         doubly_stochastic: lambda of Xu et al. 2015, equation 14; see `training.engine.losses`.
         box_weight: weight of the loss that draws attention into the boxes of words, where the data has boxes.

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from captioner.config import ModelConfig
 from captioner.errors import ConfigError
+from captioner.network.decoder.base import BaseDecoder
 from captioner.network.decoder.recurrent import Decoder
 from captioner.network.decoder.transformer import TransformerDecoder
 
-__all__ = ["DECODERS", "Decoder", "build_decoder"]
+__all__ = ["DECODERS", "BaseDecoder", "Decoder", "build_decoder"]
 
 DECODERS = {"recurrent": Decoder, "transformer": TransformerDecoder}
 
 
 def build_decoder(
     config: ModelConfig, vocabulary_size: int, grid: tuple[int, int], channels: int, **regularisation
-) -> Decoder | TransformerDecoder:
+) -> BaseDecoder:
     """The decoder a config names, with its weights.
 
     Args:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from captioner.config import AttentionConfig, ContextConfig, DecoderConfig
-from captioner.network.attention import Surroundings, build_attention, constant_product, product
-from captioner.network.context import build_context
+from captioner.config import DecoderConfig
+from captioner.network.attention import constant_product, product
+from captioner.network.decoder.base import BaseDecoder
 from captioner.network.decoder.cells import CELLS
 
 
-class Decoder(keras.layers.Layer):
+class Decoder(BaseDecoder):
     """The decoder of Xu et al. 2015, section 3.1.2, for several captions of a picture at once.
 
     z_t = beta_t * context_t with beta_t = sigmoid(f_beta(h_{t-1})); LSTM on [E y_{t-1}; z_t];
@@ -23,46 +23,18 @@ class Decoder(keras.layers.Layer):
 
     Args:
         config: sizes, cell, gate, query, tied or free output words.
-        attention: which mechanism.
-        vocabulary_size: K, entries of the vocabulary.
-        dropout: share of the deep output's inputs that is dropped in training.
-        input_dropout: share of the word vectors' entries that is dropped in training.
-        state_dropout: share of the hidden state that is dropped in training, the same one for a whole caption
-            (Gal & Ghahramani 2016).
-        seed: of dropout, and of what the attention draws.
-        context: what annotation vectors learn of each other first.
-        grid: their rows and columns; None is one row.
+        *arguments, **named: as in `BaseDecoder`. `dropout` meets the inputs of the deep output; `state_dropout` the
+            hidden state, the same share of it for a whole caption (Gal & Ghahramani 2016).
 
     Attributes:
         unrolled: write the steps of captions of known length out one after the other instead of in a loop. The graph
             takes longer to trace and less time to run: a loop's gradient keeps sums for all that is constant in it.
-
-    Shapes (batch = pictures, captions = captions or beams of each picture):
-        annotations: (batch, locations, channels)
-        words: ids, (batch, captions) for a step, (batch, captions, time) for teacher forcing
     """
 
-    def __init__(
-        self,
-        config: DecoderConfig,
-        attention: AttentionConfig,
-        vocabulary_size: int,
-        dropout: float = 0.0,
-        input_dropout: float = 0.0,
-        state_dropout: float = 0.0,
-        seed: int | None = None,
-        context: ContextConfig | None = None,
-        grid: tuple[int, int] | None = None,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        self.config, self.grid = config, grid
-        self.vocabulary_size = vocabulary_size
-        self.parts = attention, context or ContextConfig(), seed
+    def __init__(self, config: DecoderConfig, *arguments, **named):
+        super().__init__(config, *arguments, **named)
         self.cell = CELLS[config.cell](config.lstm_units)
-        self.dropout, self.input_dropout, self.state_dropout = dropout, input_dropout, state_dropout
         self.unrolled = False
-        self.seeds = keras.random.SeedGenerator(seed)
         self.asks_with_word = config.query == "previous_state_and_word"
         self.asks_afterwards = config.query == "current_state"
 
@@ -73,8 +45,11 @@ class Decoder(keras.layers.Layer):
         def add(name, shape, initializer="glorot_uniform"):
             return self.add_weight(shape, initializer, name=name)
 
-        size = self._build_parts(annotations_shape, (None, None, units + embedding * self.asks_with_word))
-        self.embedding = add("E", (self.vocabulary_size, embedding), keras.initializers.RandomNormal(stddev=0.1))
+        seen = self._build_context(annotations_shape)
+        self.attention = self._make_attention(annotations_shape)
+        self.attention.build(seen, (None, None, units + embedding * self.asks_with_word), units)
+        size = self.attention.context_size
+        self._build_words(deviation=0.1)
         self.cell.build(add, channels, embedding, size)
         gate_size = {"scalar": 1, "vector": size, "none": 0}[config.gate]
         if gate_size:
@@ -84,23 +59,8 @@ class Decoder(keras.layers.Layer):
             )
         self.output_hidden = add("L_h", (units, embedding))
         self.output_context = add("L_z", (size, embedding))
-        if not config.tie_embeddings:
-            self.output_kernel = add("L_o", (embedding, self.vocabulary_size))
-        self.output_bias = add("L_o_bias", (self.vocabulary_size,), "zeros")
+        self._build_output()
         self.built = True
-
-    def _build_parts(self, annotations_shape, query_shape) -> int:
-        """Grid context and attention; the length of the context that attention gives."""
-        attention, context, seed = self.parts
-        grid = self.grid or (1, annotations_shape[-2])
-        self.context = build_context(context, grid, name="context")
-        self.context.build(annotations_shape)
-        self.attention = build_attention(
-            attention, Surroundings(grid, self.config.max_words + 1, seed), name="attention"
-        )
-        seen = (*annotations_shape[:-1], self.context.size(annotations_shape[-1]))
-        self.attention.build(seen, query_shape, self.config.lstm_units)
-        return self.attention.context_size
 
     def prepare(self, annotations, tables=None):
         """What stays the same for all steps of a picture: the memory of `step`.
@@ -121,7 +81,7 @@ class Decoder(keras.layers.Layer):
 
     @property
     def samples(self) -> bool:
-        """Whether training draws where it looks, so that it needs the loss of `training.engine.reinforce`."""
+        """Whether training draws where it looks; see `BaseDecoder`."""
         return self.attention.samples
 
     def sharpen(self, factor: float):
@@ -219,9 +179,6 @@ class Decoder(keras.layers.Layer):
 
     def _context_kernels(self):
         return ops.concatenate([self.cell.context_kernel, self.output_context], axis=1)
-
-    def _output_kernel(self):
-        return ops.transpose(self.embedding) if self.config.tie_embeddings else self.output_kernel
 
     def tables(self):
         """What many captions share, where weights no longer change: arrays and tensors made of the weights once."""

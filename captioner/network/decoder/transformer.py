@@ -7,16 +7,16 @@ import math
 import keras
 from keras import ops
 
-from captioner.config import AttentionConfig, ContextConfig, DecoderConfig
+from captioner.config import DecoderConfig
 from captioner.errors import ConfigError
-from captioner.network.attention import Surroundings, build_attention, product
+from captioner.network.attention import product
 from captioner.network.attention.product import join_last, split_last
-from captioner.network.context import build_context
 from captioner.network.context.positions import wave_rates
 from captioner.network.context.self_attention import OUT_OF_REACH, FeedForward
+from captioner.network.decoder.base import BaseDecoder
 
 
-class TransformerDecoder(keras.layers.Layer):
+class TransformerDecoder(BaseDecoder):
     """Words ask the words before them, then the picture, layer by layer; each part is normalised first.
 
     Its cross-attention is a mechanism of `captioner.network.attention` like any other: "scaled_dot" with several heads
@@ -25,16 +25,8 @@ class TransformerDecoder(keras.layers.Layer):
 
     Args:
         config: d = `embedding_size` runs through all layers, `lstm_units` is the hidden layer of the feed-forward part.
-        attention: the mechanism of each layer's cross-attention.
-        vocabulary_size: K, entries of the vocabulary.
-        dropout: share of the output's inputs that is dropped in training.
-        input_dropout: share of the word vectors' entries that is dropped in training.
-        state_dropout: share of what each part of a layer adds that is dropped in training.
-        seed: of dropout.
-        context: what annotation vectors learn of each other first.
-        grid: their rows and columns; None is one row.
-
-    Shapes: as in `captioner.network.decoder.recurrent.Decoder`.
+        *arguments, **named: as in `BaseDecoder`. `state_dropout` is the share of what each part of a layer adds that is
+            dropped in training.
 
     Raises:
         ConfigError: d does not split into heads, or the mechanism goes from word to word.
@@ -44,61 +36,34 @@ class TransformerDecoder(keras.layers.Layer):
         "On layer normalization in the transformer architecture".
     """
 
-    def __init__(
-        self,
-        config: DecoderConfig,
-        attention: AttentionConfig,
-        vocabulary_size: int,
-        dropout: float = 0.0,
-        input_dropout: float = 0.0,
-        state_dropout: float = 0.0,
-        seed: int | None = None,
-        context: ContextConfig | None = None,
-        grid: tuple[int, int] | None = None,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
+    def __init__(self, config: DecoderConfig, *arguments, **named):
+        super().__init__(config, *arguments, **named)
         if config.embedding_size % config.heads:
             raise ConfigError(
                 f"decoder.embedding_size of a Transformer is a multiple of decoder.heads {config.heads}. "
                 f"Received: {config.embedding_size}"
             )
-        self.config, self.grid = config, grid
-        self.vocabulary_size = vocabulary_size
-        self.parts = attention, context or ContextConfig()
-        self.dropout, self.input_dropout, self.state_dropout = dropout, input_dropout, state_dropout
-        self.seeds = keras.random.SeedGenerator(seed)
         self.kept = config.max_words + 1
 
-    samples = False
-
     def build(self, annotations_shape):
-        attention, context = self.parts
         size = self.config.embedding_size
-        grid = self.grid or (1, annotations_shape[-2])
-        self.context = build_context(context, grid, name="context")
-        self.context.build(annotations_shape)
-        seen = (*annotations_shape[:-1], self.context.size(annotations_shape[-1]))
+        seen = self._build_context(annotations_shape)
         self.layers = []
         for number in range(self.config.layers):
-            mechanism = build_attention(attention, Surroundings(grid, self.kept), name="attention")
+            mechanism = self._make_attention(annotations_shape)
             if mechanism.samples or mechanism.normaliser.sequential:
                 raise ConfigError(
                     "a Transformer reads all words of a caption at once, so its attention can neither draw a location "
-                    "nor "
-                    f"carry anything from word to word; choose another attention.normaliser. Received: "
-                    f"{attention.normaliser!r}"
+                    "nor carry anything from word to word; choose another attention.normaliser. Received: "
+                    f"{self.parts[0].normaliser!r}"
                 )
             layer = TransformerLayer(self.config, mechanism, name=f"layer_{number}")
             layer.build(seen)
             self.layers.append(layer)
-        deviation = keras.initializers.RandomNormal(stddev=size**-0.5)
-        self.embedding = self.add_weight((self.vocabulary_size, size), deviation, name="E")
+        self._build_words(deviation=size**-0.5)
         self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")
         self.norm.build((None, None, size))
-        if not self.config.tie_embeddings:
-            self.output_kernel = self.add_weight((size, self.vocabulary_size), "glorot_uniform", name="L_o")
-        self.output_bias = self.add_weight((self.vocabulary_size,), "zeros", name="L_o_bias")
+        self._build_output()
         self.built = True
 
     def prepare(self, annotations, tables=None):
@@ -176,9 +141,8 @@ class TransformerDecoder(keras.layers.Layer):
         return ops.concatenate([waves, ops.zeros_like(waves[..., :1])], axis=-1) if odd else waves
 
     def _logits(self, x):
-        kernel = ops.transpose(self.embedding) if self.config.tie_embeddings else self.output_kernel
         x = self.norm(x)
-        return ops.cast(product(x, ops.cast(kernel, x.dtype)) + self.output_bias, "float32")
+        return ops.cast(product(x, ops.cast(self._output_kernel(), x.dtype)) + self.output_bias, "float32")
 
 
 class TransformerLayer(keras.layers.Layer):

@@ -8,27 +8,12 @@ import pytest
 
 from captioner.config import AttentionConfig, DecoderConfig
 from captioner.network.decoder import Decoder
-from captioner.vocabulary import START
-
-VOCABULARY, CHANNELS, LOCATIONS = 9, 5, 6
+from tests.unit.network.decoders import CHANNELS, LOCATIONS, VOCABULARY, built, inputs
 
 
 def make_decoder(**config) -> Decoder:
-    decoder = Decoder(
-        DecoderConfig(embedding_size=4, lstm_units=7, **config), AttentionConfig(units=3), VOCABULARY, seed=1
-    )
-    decoder.build((None, LOCATIONS, CHANNELS))
-    rng = np.random.default_rng(0)
-    for weight in decoder.trainable_weights:
-        weight.assign(rng.normal(size=weight.shape) * 0.7)
-    return decoder
-
-
-def inputs(captions=2, time=4):
-    rng = np.random.default_rng(1)
-    words = rng.integers(4, VOCABULARY, (3, captions, time)).astype("int32")
-    words[:, :, 0] = START
-    return rng.normal(size=(3, LOCATIONS, CHANNELS)).astype("float32"), words
+    config = DecoderConfig(embedding_size=4, lstm_units=7, **config)
+    return built(Decoder(config, AttentionConfig(units=3), VOCABULARY, seed=1), 0.7)
 
 
 def sigmoid(x):

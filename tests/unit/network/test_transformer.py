@@ -9,27 +9,13 @@ import pytest
 from captioner import ConfigError
 from captioner.config import AttentionConfig, DecoderConfig
 from captioner.network.decoder.transformer import TransformerDecoder
-from captioner.vocabulary import START
-
-VOCABULARY, CHANNELS, LOCATIONS = 9, 5, 6
+from tests.unit.network.decoders import VOCABULARY, built, inputs
 
 
 def make(attention=None, **config) -> TransformerDecoder:
     values = {"kind": "transformer", "embedding_size": 8, "lstm_units": 12, "max_words": 3, "heads": 2, **config}
     attention = AttentionConfig(**{"kind": "scaled_dot", "units": 8, "heads": 2, **(attention or {})})
-    decoder = TransformerDecoder(DecoderConfig(**values), attention, VOCABULARY, seed=1)
-    decoder.build((None, LOCATIONS, CHANNELS))
-    rng = np.random.default_rng(0)
-    for weight in decoder.trainable_weights:
-        weight.assign(rng.normal(size=weight.shape) * 0.5)
-    return decoder
-
-
-def inputs(captions=2, time=4):
-    rng = np.random.default_rng(1)
-    words = rng.integers(4, VOCABULARY, (3, captions, time)).astype("int32")
-    words[:, :, 0] = START
-    return rng.normal(size=(3, LOCATIONS, CHANNELS)).astype("float32"), words
+    return built(TransformerDecoder(DecoderConfig(**values), attention, VOCABULARY, seed=1), 0.5)
 
 
 @pytest.mark.parametrize("time", [4, 7])
