@@ -42,7 +42,7 @@ PARTS = {
     "onnx": ("export.json", "encoder.onnx", "step.onnx"),
 }
 COMMON = ("config.json", "vocabulary.txt")
-MODELS = pathlib.Path(__file__).resolve().parent.parent / "models"
+MODELS = pathlib.Path(__file__).resolve().parents[2] / "models"
 MAX_TEXT = 16_000_000  # bytes of a text file; the vocabulary of a model is some hundred kilobytes
 MAX_WEIGHTS = 4_000_000_000  # bytes of a file of weights
 
