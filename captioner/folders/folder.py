@@ -5,7 +5,7 @@ manifest before anything in them is believed, and read as text, JSON and numbers
 
 config.json  vocabulary.txt  metrics.json  README.md  manifest.json, and the parts of the folder's kind:
 
-- "keras": model.weights.h5;
+- "keras": model.safetensors;
 - "saved_model": export.json, saved_model.pb, variables/;
 - "onnx": export.json, encoder.onnx, step.onnx.
 """
@@ -30,9 +30,9 @@ from captioner.config import Config, ModelConfig
 from captioner.errors import ConfigError, ModelError
 from captioner.vocabulary import Vocabulary
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PARTS = {
-    "keras": ("model.weights.h5",),
+    "keras": ("model.safetensors",),
     "saved_model": (
         "export.json",
         "saved_model.pb",
@@ -183,7 +183,7 @@ def _read_manifest(path: pathlib.Path) -> Manifest:
     if values.get("format_version") != FORMAT_VERSION:
         raise ModelError(
             f"{path.parent} has format version {values.get('format_version')}; this library reads version "
-            f"{FORMAT_VERSION}, see {path.name}"
+            f"{FORMAT_VERSION}{_writer(values)}"
         )
     try:
         manifest = Manifest.parse(values)
@@ -192,6 +192,14 @@ def _read_manifest(path: pathlib.Path) -> Manifest:
     if manifest.kind not in PARTS:
         raise ModelError(f"{path}: a folder is of kind {', '.join(PARTS)}. Received: {manifest.kind!r}")
     return manifest
+
+
+def _writer(manifest: dict[str, Any]) -> str:
+    """Which version of this library wrote a folder, as far as it says so, and what helps."""
+    versions = manifest.get("versions")
+    version = versions.get("captioner") if isinstance(versions, dict) else None
+    told = f"; captioner {version} wrote it" if isinstance(version, str) and len(version) < 40 else ""
+    return told + ("; convert it with tools/convert_folder.py" if manifest.get("format_version") == 1 else "")
 
 
 def check_part(folder: pathlib.Path, name: str) -> None:

@@ -207,16 +207,17 @@ def test_any_json_in_a_model_folder(saved, value, name):
 
 
 def test_weights(saved, tmp_path):
-    from captioner.folders.keras_folder import read_arrays
+    from captioner.folders.weights import open_weights
 
-    path = tmp_path / "model.weights.h5"
+    path = tmp_path / "model.safetensors"
 
     @fuzz(150)
-    @given(changed([(saved / "model.weights.h5").read_bytes()]))
+    @given(changed([(saved / "model.safetensors").read_bytes()]))
     def run(data):
         path.write_bytes(data)
         try:
-            read_arrays(path)
+            with open_weights(path) as weights:
+                assert all(weights.read(name).shape == shape for name, shape in weights.shapes.items())
         except ModelError as error:
             one_line(error)
 

@@ -60,7 +60,7 @@ def test_a_run_cut_within_an_epoch_ends_with_the_same_weights(root, shapes, tmp_
     train(config, shapes, part)
     assert kills.largest_difference(whole / "stage-0.weights.h5", part / "stage-0.weights.h5") <= 1e-6
     assert rows(part) == rows(whole)
-    assert (part / "best" / "model.weights.h5").exists()
+    assert (part / "best" / "model.safetensors").exists()
     assert not (part / "checkpoints" / "stage-0").exists()
 
 

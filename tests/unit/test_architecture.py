@@ -41,9 +41,7 @@ ROOMS = {
         "network.decoder": "network.context",
         "network": "network.encoder network.decoder",
         "search": "network vocabulary",
-        "hdf5": "",
-        "weights": "",
-        "folders": "network vocabulary hdf5 weights",
+        "folders": "network vocabulary",
         "runtimes": "folders search quiet",
         "export": "folders search quiet",
         "captioner": "caption runtimes",
@@ -80,10 +78,10 @@ PLAIN = (
     "pictures",
     "drawing",
     "caption",
-    "hdf5",
     "search.controls",
     "search.in_numpy",
     "folders.folder",
+    "folders.weights",
     "runtimes.onnx",
 )
 BACKENDS = {"tensorflow", "jax", "jaxlib", "torch"}
@@ -292,7 +290,7 @@ def test_light_import(modules):
         ("captioner/network/model.py", "from ..folders import keras_folder", "room_faults", "model.py:1"),
         ("captioner/network/encoder.py", "import captioner.network.attention.additive", "room_faults", "encoder.py:1"),
         ("captioner/network/attention/additive.py", "from ..decoder import Decoder", "room_faults", "additive.py:1"),
-        ("captioner/weights.py", "from training.engine import losses", "stranger_faults", "weights.py:1"),
+        ("captioner/config.py", "from training.engine import losses", "stranger_faults", "config.py:1"),
         ("demo/app.py", "import importlib\nimportlib.import_module('training.train')", "stranger_faults", "app.py:2"),
         (
             "captioner/search/in_graph.py",

@@ -24,7 +24,7 @@ class GridLSTM(LinearContext):
 
         def both_ways(name):
             # Unrolled: a row is short, and exporters know no loops of Keras.
-            lstm = keras.layers.LSTM(quarter, return_sequences=True, unroll=True)
+            lstm = keras.layers.LSTM(quarter, return_sequences=True, unroll=True, name="lstm")
             layer = keras.layers.Bidirectional(lstm, name=name)
             layer.build((None, None, self.config.units))
             return layer

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+import types
 
+import keras
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from captioner import Captioner, ModelError
-from captioner.folders.folder import FORMAT_VERSION
-from captioner.folders.keras_folder import _half, save_model
+from captioner.config import ContextConfig, EncoderConfig
+from captioner.folders.folder import FORMAT_VERSION, find_model
+from captioner.folders.keras_folder import load_model, named_weights, save_model, without_random_numbers
+from captioner.folders.weights import open_weights
+from captioner.network.context import CONTEXTS
+from captioner.network.decoder import DECODERS, build_decoder
+from captioner.network.encoder import Encoder
+from captioner.network.model import CaptionModel
 
 
 @pytest.fixture
@@ -29,12 +38,12 @@ def test_a_model_reads_back(saved, tiny_captioner, photo):
 
 
 def test_the_folder_holds_what_the_contract_names(saved):
-    names = {"config.json", "model.weights.h5", "vocabulary.txt", "metrics.json", "README.md", "manifest.json"}
+    names = {"config.json", "model.safetensors", "vocabulary.txt", "metrics.json", "README.md", "manifest.json"}
     assert {path.name for path in saved.iterdir()} == names
     assert [path.name for path in saved.parent.iterdir()] == ["tiny"]
     manifest = json.loads((saved / "manifest.json").read_text())
     assert manifest["format_version"] == FORMAT_VERSION
-    assert set(manifest["sha256"]) == {"config.json", "model.weights.h5", "vocabulary.txt"}
+    assert set(manifest["sha256"]) == {"config.json", "model.safetensors", "vocabulary.txt"}
 
 
 def test_a_better_model_takes_the_place_of_the_old(saved, tiny_captioner, copy):
@@ -43,14 +52,14 @@ def test_a_better_model_takes_the_place_of_the_old(saved, tiny_captioner, copy):
     assert [path.name for path in copy.parent.iterdir()] == ["copy"]
 
 
-@pytest.mark.parametrize("name", ["config.json", "model.weights.h5", "vocabulary.txt", "manifest.json"])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocabulary.txt", "manifest.json"])
 def test_a_missing_part_is_named(copy, name):
     (copy / name).unlink()
     with pytest.raises(ModelError, match=name):
         Captioner.from_pretrained(copy)
 
 
-@pytest.mark.parametrize("name", ["config.json", "model.weights.h5", "vocabulary.txt"])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocabulary.txt"])
 def test_a_flipped_bit_is_noticed(copy, name):
     data = bytearray((copy / name).read_bytes())
     data[len(data) // 2] ^= 1
@@ -64,6 +73,19 @@ def test_another_version_is_refused(copy):
     (copy / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ModelError, match="format version 99; this library reads version"):
         Captioner.from_pretrained(copy)
+
+
+def test_a_folder_of_the_version_before_is_refused(copy):
+    old = {"format_version": 1, "versions": {"captioner": "0.0.9"}}
+    manifest = json.loads((copy / "manifest.json").read_text()) | old
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelError, match="version 1; .*; captioner 0.0.9 wrote it; convert it with tools/"):
+        Captioner.from_pretrained(copy)
+
+
+def test_a_bare_name_is_a_model_of_this_checkout(root, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert find_model("shapes") == find_model("models/shapes") == root / "models" / "shapes"
 
 
 def test_no_folder_is_refused():
@@ -83,9 +105,80 @@ def test_weights_that_are_not_finite_are_never_written(tiny_captioner, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_numbers_on_disk_are_close():
-    values = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
-    np.testing.assert_allclose(_half(values).astype(np.float32), values, rtol=2.5e-3, atol=1e-6)
-    np.testing.assert_array_equal(
-        _half(np.float32([[0, 1, -0.5, 65504, 1e9]])), np.float16([[0, 1, -0.5, 65504, 65504]])
+def test_weights_have_the_same_names_however_often_a_network_is_built(saved):
+    """Keras numbers layers without a name through the process."""
+    with open_weights(saved / "model.safetensors") as weights:
+        stored = set(weights.shapes)
+    networks = [load_model(saved)[0] for _ in range(2)]
+    assert all(set(named_weights(network)) == stored for network in networks)
+
+
+def test_weights_come_back_as_float16(saved, tiny_captioner):
+    network, _, _ = load_model(saved)
+    wanted = named_weights(tiny_captioner.model)
+    for name, variable in named_weights(network).items():
+        half = np.asarray(wanted[name]).astype(np.float16)
+        np.testing.assert_array_equal(np.asarray(variable), half.astype(np.float32), err_msg=name)
+
+
+@pytest.mark.parametrize("kind", sorted(CONTEXTS))
+@pytest.mark.parametrize("decoder", sorted(DECODERS))
+def test_every_weight_of_a_decoder_has_a_name_of_its_own(tiny_config, decoder, kind):
+    config = tiny_config.model_copy(
+        update={
+            "decoder": tiny_config.decoder.model_copy(update={"kind": decoder, "embedding_size": 8}),
+            "context": ContextConfig(kind=kind, units=8, layers=2),
+        }
     )
+    encoder = types.SimpleNamespace(cnn=types.SimpleNamespace(layers=[]), variables=[])
+    names = []
+    for _ in range(2):
+        network = types.SimpleNamespace(encoder=encoder, decoder=build_decoder(config, 10, (2, 2), 16))
+        weights = named_weights(network)
+        assert sum(keras.backend.is_float_dtype(v.dtype) for v in network.decoder.variables) == len(weights)
+        names.append(list(weights))
+    assert names[0] == names[1]
+    assert all(name.startswith("decoder/") for name in names[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("architecture", "layer"),
+    [
+        ("EfficientNetB0", "top_activation"),
+        ("ConvNeXtTiny", "convnext_tiny_stage_3_block_2_gelu"),
+        ("ResNet50V2", "post_relu"),
+        ("InceptionV3", "mixed10"),
+        ("NASNetMobile", "normal_concat_12"),
+    ],
+)
+def test_encoders_of_other_families(architecture, layer):
+    """Whose layers have names, or none, or layers of their own inside."""
+    config = EncoderConfig(architecture=architecture, layers=(layer,), image_size=96)
+    build = lambda: Encoder(config, name="encoder")
+    decoder = types.SimpleNamespace(variables=[])
+    first, second = (named_weights(types.SimpleNamespace(encoder=build(), decoder=decoder)) for _ in range(2))
+    assert list(first) == list(second) and len(first) > 50
+
+
+def test_a_network_begins_with_zeros_where_a_file_follows(tiny_config):
+    with without_random_numbers():
+        encoder = Encoder(tiny_config.encoder, name="encoder")
+    kernels = [v for v in encoder.variables if v.path.endswith("kernel")]
+    assert kernels and not any(np.asarray(kernel).any() for kernel in kernels)
+
+
+@pytest.mark.slow
+def test_the_photo_model_runs_as_keras_would_build_it(root):
+    """All numbers arrive: with an encoder built the usual way and filled by hand."""
+    network, vocabulary, _ = load_model(root / "models" / "flickr8k")
+    usual = CaptionModel(network.config, len(vocabulary))
+    numbers = safetensors.numpy.load_file(root / "models" / "flickr8k" / "model.safetensors")
+    for name, variable in named_weights(usual).items():
+        variable.assign(numbers.pop(name).astype(np.float32))
+    assert not numbers
+    for layer in usual.encoder.cnn.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
+    pixels = np.random.default_rng(0).integers(0, 255, (1, 300, 300, 3), np.uint8)
+    np.testing.assert_array_equal(np.asarray(network.encoder(pixels)), np.asarray(usual.encoder(pixels)))
