@@ -6,6 +6,7 @@ Unknown keys are refused and the nearest known one is named. Nothing here knows 
 from __future__ import annotations
 
 import difflib
+import types
 import typing
 from typing import Any, Literal, Self
 
@@ -29,6 +30,8 @@ def _explain(error: pydantic.ValidationError, model: type[pydantic.BaseModel]) -
         parent: Any = model
         for part in problem["loc"][:-1]:  # a number is a place in a tuple of descriptions
             parent = parent.model_fields[part].annotation if isinstance(part, str) else typing.get_args(parent)[0]
+            if isinstance(parent, types.UnionType):  # a description or None
+                parent = typing.get_args(parent)[0]
         return f"{where} is not a known key: {_nearest(str(problem['loc'][-1]), list(parent.model_fields))}"
     if problem["type"] == "missing":
         return f"{where} is missing"
@@ -53,6 +56,18 @@ class Config(pydantic.BaseModel):
             raise ConfigError(_explain(error, cls)) from None
 
 
+class ClassMapsConfig(Config):
+    """Which kinds of things the encoder maps, see `captioner.network.class_maps`.
+
+    Attributes:
+        classes: their names; map i shows where `classes[i]` is.
+        units: width of the layer that finds them.
+    """
+
+    classes: tuple[str, ...] = pydantic.Field(min_length=1, max_length=4096)
+    units: int = pydantic.Field(256, ge=1, le=4096)
+
+
 class EncoderConfig(Config):
     """A CNN of `keras.applications`, tapped at named layers.
 
@@ -66,6 +81,7 @@ class EncoderConfig(Config):
             "An intriguing failing of convolutional neural networks and the CoordConv solution"), for captions that
             tell where things are.
         options: further arguments of the architecture, such as {"alpha": 0.35}.
+        class_maps: kinds of things whose maps join the annotation vectors; None adds none.
     """
 
     architecture: str
@@ -74,6 +90,7 @@ class EncoderConfig(Config):
     resize: Literal["squash", "crop", "pad"] = "squash"
     coordinates: bool = False
     options: dict[str, float | int | str | bool] = {}
+    class_maps: ClassMapsConfig | None = None
 
     @pydantic.field_validator("options")
     @classmethod
@@ -160,13 +177,42 @@ class DecoderConfig(Config):
     max_words: int = pydantic.Field(20, ge=1, le=100)
 
 
+class ConfidenceConfig(Config):
+    """A logistic model of the chance that a content word is one that people use, see `captioner.confidence`.
+
+    Every weight is nought or more, so that confidence never falls when a feature rises.
+
+    Attributes:
+        bias: of the logistic model.
+        probability: weight of the logarithm of the word's probability.
+        caption: weight of the mean of that over the content words of the caption.
+        lead: weight of how far the word's log-probability lies above that of the best word that might have stood
+            instead; negative where another was likelier.
+        focus: weight of how narrow the mask is: 1 less its entropy as a share of the uniform mask's.
+        frequency: weight of how common the word is: minus the logarithm of its place in the vocabulary.
+        threshold: a caption is sure from this confidence on.
+    """
+
+    bias: float
+    probability: float = pydantic.Field(ge=0)
+    caption: float = pydantic.Field(ge=0)
+    lead: float = pydantic.Field(ge=0)
+    focus: float = pydantic.Field(ge=0)
+    frequency: float = pydantic.Field(ge=0)
+    threshold: float = pydantic.Field(ge=0, le=1)
+
+
 class ModelConfig(Config):
-    """Everything needed to build the network of a model folder; its vocabulary and weights lie beside it."""
+    """Everything needed to build the network of a model folder; its vocabulary and weights lie beside it.
+
+    `confidence` builds nothing: it says how far the network's words can be trusted, None where nobody measured it.
+    """
 
     encoder: EncoderConfig
     context: ContextConfig = ContextConfig()
     attention: AttentionConfig = AttentionConfig()
     decoder: DecoderConfig = DecoderConfig()
+    confidence: ConfidenceConfig | None = None
 
 
 class DecodingOptions(Config):

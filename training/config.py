@@ -12,7 +12,15 @@ import pydantic
 from captioner.config import Config, ModelConfig
 from captioner.errors import ConfigError
 
-NOT_SELF_CRITICAL = ("word_dropout", "scheduled_sampling", "mirror", "box_weight", "doubly_stochastic")
+NOT_SELF_CRITICAL = (
+    "word_dropout",
+    "scheduled_sampling",
+    "mirror",
+    "box_weight",
+    "doubly_stochastic",
+    "texts",
+    "appearance_dropout",
+)
 
 
 class Stage(Config):
@@ -43,6 +51,11 @@ class Stage(Config):
             al. 2017) on cached features; the dropouts are best 0 then, as nothing is dropped while it draws.
         samples: captions drawn of a picture by "self_critical"; `batch_size` then counts pictures.
         baseline: what "self_critical" measures them against: "greedy", or the other "samples" of the picture.
+        captions_per_picture: captions of a picture, of about one length, that share its annotation vectors in a step on
+            cached features.
+        texts: captions without photos in an epoch, of those given by --texts; the decoder reads class maps of what they
+            name.
+        appearance_dropout: share of the pictures, on cached features, of which the decoder sees the class maps alone.
         steps: an epoch ends after so many steps; None is a whole pass. The next epoch has a new order.
         patience: epochs without a better CIDEr-D after which the stage ends.
     """
@@ -70,6 +83,9 @@ class Stage(Config):
     objective: Literal["cross_entropy", "self_critical"] = "cross_entropy"
     samples: int = pydantic.Field(5, ge=1, le=20)
     baseline: Literal["greedy", "samples"] = "greedy"
+    captions_per_picture: int = pydantic.Field(1, ge=1, le=100)
+    texts: int = pydantic.Field(0, ge=0)
+    appearance_dropout: float = pydantic.Field(0.0, ge=0, lt=1)
     steps: int | None = pydantic.Field(None, ge=1)
     patience: int = pydantic.Field(100, ge=1)
 
@@ -86,12 +102,28 @@ class Stage(Config):
         return self
 
 
+class ClassMapsTraining(Config):
+    """How the class maps of an encoder are learned from detections, before the first stage.
+
+    Attributes:
+        epochs: passes over the photos.
+        batch_size: photos in a step.
+        learning_rate: highest rate of AdamW; it falls as half a cosine.
+    """
+
+    epochs: int = pydantic.Field(4, ge=1)
+    batch_size: int = pydantic.Field(64, ge=1)
+    learning_rate: float = pydantic.Field(2e-3, gt=0)
+
+
 class TrainingConfig(Config):
     """Everything a run needs besides its data.
 
     Attributes:
         model: the network.
-        encoder_weights: "imagenet" (downloaded by Keras), a path, or "none" to train the encoder from scratch.
+        encoder_weights: "imagenet" (downloaded by Keras), a file of weights, a model folder whose CNN is taken over, or
+            "none" to train the encoder from scratch.
+        class_maps: how class maps are learned, where the encoder has any and --detections are given.
         start_from: a model folder whose weights and vocabulary the first stage starts from; `model` must be the same
             network. None starts anew, with a vocabulary of the training captions.
         word_vectors: a text file of word vectors, "word number number …" a line as GloVe's are (Pennington et al.
@@ -108,6 +140,7 @@ class TrainingConfig(Config):
 
     model: ModelConfig
     encoder_weights: str = "imagenet"
+    class_maps: ClassMapsTraining = ClassMapsTraining()
     start_from: str | None = None
     word_vectors: str | None = None
     min_count: int = pydantic.Field(5, ge=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import shutil
+from collections.abc import Sequence
 from typing import Annotated
 
 import rich
@@ -23,7 +24,7 @@ from training.engine.checkpoint import Checkpoints
 from training.engine.logs import StageLogs
 from training.engine.loop import Loop
 from training.engine.optimizer import make_optimizer
-from training.engine.run import Run
+from training.engine.run import Run, Teachers
 from training.engine.trainer import CaptionTrainer
 from training.engine.validation import Validation
 from training.reports.training import write_report
@@ -33,7 +34,12 @@ WORTH_UNROLLING = 300  # steps, after which a quicker graph has paid for the tim
 
 
 def train(
-    config: TrainingConfig, data: pathlib.Path, workdir: pathlib.Path, boxes: pathlib.Path | None = None
+    config: TrainingConfig,
+    data: pathlib.Path,
+    workdir: pathlib.Path,
+    boxes: pathlib.Path | None = None,
+    detections: Sequence[pathlib.Path] = (),
+    texts: Sequence[pathlib.Path] = (),
 ) -> pathlib.Path:
     """Train a model and leave it in `workdir`/best.
 
@@ -45,6 +51,8 @@ def train(
         data: folder with captions.jsonl.
         workdir: features, checkpoints and logs go there.
         boxes: boxes of words for the attention loss, or None.
+        detections: what a detector saw, for the encoder's class maps.
+        texts: files of captions without photos.
 
     Returns:
         The model folder.
@@ -55,7 +63,7 @@ def train(
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     with locked(pathlib.Path(workdir)):
-        run = Run(config, data, workdir, boxes)
+        run = Run(config, data, workdir, Teachers(boxes, tuple(detections), tuple(texts)))
         before, trained = None, False
         for number, stage in enumerate(config.stages):
             weights = run.workdir / f"stage-{number}.weights.h5"
@@ -125,10 +133,12 @@ def main(
     data: Annotated[pathlib.Path, typer.Option(help="Folder with captions.jsonl.")],
     workdir: Annotated[pathlib.Path, typer.Option(help="Folder for features, checkpoints, logs and the model.")],
     boxes: Annotated[pathlib.Path | None, typer.Option(help="Boxes of words, for the attention loss.")] = None,
+    detections: Annotated[list[pathlib.Path] | None, typer.Option(help="What a detector saw, for class maps.")] = None,
+    texts: Annotated[list[pathlib.Path] | None, typer.Option(help="Captions without photos, one a line.")] = None,
     set: Annotated[list[str] | None, typer.Option(help="Change a setting: section.key=value.")] = None,
 ) -> None:
     """Train a caption model."""
-    folder = train(load_config(config, set), data, workdir, boxes)
+    folder = train(load_config(config, set), data, workdir, boxes, detections or (), texts or ())
     rich.print(f"model: {folder}")
 
 

@@ -10,6 +10,7 @@ from keras import ops
 
 from captioner.config import EncoderConfig
 from captioner.errors import ConfigError
+from captioner.network.class_maps import ClassMaps
 
 
 def application(name: str):
@@ -73,7 +74,8 @@ class Encoder(keras.layers.Layer):
         from_scratch: let batch normalisation learn its statistics, quickly.
 
     Input: pixels (batch, image_size, image_size, 3), RGB from 0 to 255, any number type.
-    Output: annotation vectors (batch, rows * columns, channels), row by row.
+    Output: annotation vectors (batch, rows * columns, channels), row by row; class maps, where there are any, are
+    their last channels.
 
     Raises:
         ConfigError: no such architecture, layer or weights.
@@ -86,17 +88,22 @@ class Encoder(keras.layers.Layer):
         full, module = _build_application(config, weights)
         self._preprocess = module.preprocess_input
         self.cnn = _tap(full, config)
+        self.class_maps = None
         self.set_trainable_from("" if from_scratch else trainable_from)
         shapes = [output.shape for output in self.cnn.outputs]
         self.grid = tuple(int(side) for side in shapes[0][1:3])
-        self.channels = sum(int(shape[3]) for shape in shapes) + 2 * config.coordinates
+        self.channels = self.appearance_channels = sum(int(shape[3]) for shape in shapes) + 2 * config.coordinates
+        if config.class_maps:
+            self.class_maps = ClassMaps(config.class_maps, self.grid, name="class_maps")
+            self.class_maps.build((None, self.grid[0] * self.grid[1], self.appearance_channels))
+            self.channels += len(config.class_maps.classes)
         if from_scratch:
             for layer in self.cnn.layers:
                 if isinstance(layer, keras.layers.BatchNormalization):
                     layer.momentum = 0.9  # a run of minutes never reaches the stock 0.999
 
     def set_trainable_from(self, name: str | None) -> None:
-        """Freeze all layers, or those before the named one; "" trains every layer."""
+        """Freeze all layers, or those before the named one; "" trains every layer. Class maps train with any."""
         self.cnn.trainable = True
         names = [layer.name for layer in self.cnn.layers]
         if name and name not in names:
@@ -106,11 +113,20 @@ class Encoder(keras.layers.Layer):
         first = len(names) if name is None else names.index(name) if name else 0
         for position, layer in enumerate(self.cnn.layers):
             layer.trainable = position >= first
+        if self.class_maps:
+            self.class_maps.trainable = name is not None
 
     def build(self, input_shape):
         self.built = True
 
     def call(self, images, training=False):
+        annotations = self.appearance(images, training)
+        if not self.class_maps:
+            return annotations
+        return ops.concatenate([annotations, self.class_maps.joined(annotations)], axis=-1)
+
+    def appearance(self, images, training=False):
+        """Annotation vectors as the CNN makes them, without class maps."""
         pixels = self._preprocess(ops.cast(images, "float32"), data_format="channels_last")
         features = self.cnn(pixels, training=training and self.from_scratch)
         features = list(features) if isinstance(features, (list, tuple)) else [features]
@@ -118,7 +134,7 @@ class Encoder(keras.layers.Layer):
             shape = (ops.shape(features[0])[0], *self.grid, 2)
             features.append(ops.broadcast_to(ops.cast(_coordinates(self.grid), features[0].dtype), shape))
         grid = ops.concatenate(features, axis=-1) if len(features) > 1 else features[0]
-        return ops.reshape(grid, (-1, self.grid[0] * self.grid[1], self.channels))
+        return ops.reshape(grid, (-1, self.grid[0] * self.grid[1], grid.shape[-1]))
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.grid[0] * self.grid[1], self.channels)

@@ -30,7 +30,7 @@ def encoder_key(
     config: EncoderConfig, weights: Sequence[np.ndarray], images: Sequence[str | pathlib.Path], mirrored: bool = False
 ) -> str:
     """Hash of the encoder (architecture, tap, weights, image size, resize) and of the pictures' names and sizes."""
-    digest = hashlib.sha256(json.dumps(config.model_dump(), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(config.model_dump(exclude={"class_maps"}), sort_keys=True).encode())
     for array in weights:
         digest.update(np.ascontiguousarray(array))
     for path in map(pathlib.Path, images):
@@ -60,6 +60,7 @@ class Features:
     """Annotation vectors of many pictures, memory-mapped: `features[3]` is float16 (locations, channels)."""
 
     def __init__(self, shards: Sequence[pathlib.Path]):
+        self.folder = shards[0].parent
         self._shards = [np.load(path, mmap_mode="r") for path in shards]
         self._starts = np.cumsum([0, *(len(shard) for shard in self._shards)])
 
@@ -80,6 +81,61 @@ class Features:
         return np.stack([self[int(index)] for index in indices])
 
 
+class JoinedFeatures:
+    """Annotation vectors with class maps as their last channels; read like `Features`.
+
+    Args:
+        appearance: what the CNN makes.
+        maps: the class maps, as they are joined to it.
+    """
+
+    def __init__(self, appearance: Features, maps: Features):
+        self._parts = appearance, maps
+
+    def __len__(self) -> int:
+        return len(self._parts[0])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(locations, channels)"""
+        return self._parts[0].shape[0], sum(part.shape[1] for part in self._parts)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return np.concatenate([part[index] for part in self._parts], axis=-1)
+
+    def take(self, indices: Sequence[int]) -> np.ndarray:
+        """float16 (len(indices), locations, channels)"""
+        return np.concatenate([part.take(indices) for part in self._parts], axis=-1)
+
+
+def join_class_maps(encoder: Encoder, appearance: Features, folder: pathlib.Path, batch_size: int = 256):
+    """Annotation vectors with the encoder's class maps, which are computed where they are not on disk.
+
+    Args:
+        encoder: its class maps are made of `appearance`.
+        appearance: what `extract` returned.
+        folder: where the folder of shards lies or is made.
+    """
+    weights = [keras.ops.convert_to_numpy(variable) for variable in encoder.class_maps.weights]
+    digest = hashlib.sha256(appearance.folder.name.encode())
+    for array in weights:
+        digest.update(np.ascontiguousarray(array))
+    target = pathlib.Path(folder) / digest.hexdigest()[:16]
+    target.mkdir(parents=True, exist_ok=True)
+    shards = []
+    for start in range(0, len(appearance), SHARD):
+        shards.append(target / f"{start:08d}.npy")
+        if not shards[-1].exists():
+            stop = min(start + SHARD, len(appearance))
+            parts = [
+                encoder.class_maps.joined(appearance.take(range(i, min(i + batch_size, stop))).astype(np.float32))
+                for i in range(start, stop, batch_size)
+            ]
+            with written(shards[-1]) as partial, partial.open("wb") as file:
+                np.save(file, np.concatenate([keras.ops.convert_to_numpy(part) for part in parts]).astype(np.float16))
+    return JoinedFeatures(appearance, Features(shards))
+
+
 def extract(
     encoder: Encoder,
     images: Sequence[str | pathlib.Path],
@@ -87,7 +143,7 @@ def extract(
     batch_size: int = 32,
     mirrored: bool = False,
 ) -> Features:
-    """Annotation vectors of pictures, read from disk where they are there and computed where not.
+    """Annotation vectors of pictures, read from disk where they are there and computed where not; no class maps.
 
     Args:
         encoder: the frozen encoder.
@@ -100,7 +156,7 @@ def extract(
         DatasetError: a picture cannot be read.
         ConfigError: the disk has no room for them.
     """
-    weights = [keras.ops.convert_to_numpy(variable) for variable in encoder.weights]
+    weights = [keras.ops.convert_to_numpy(variable) for variable in encoder.cnn.weights]
     key = encoder_key(encoder.config, weights, images, mirrored)
     target = pathlib.Path(folder) / key
     target.mkdir(parents=True, exist_ok=True)
@@ -110,15 +166,26 @@ def extract(
         (path, images[start : start + SHARD]) for path, start in zip(shards, starts, strict=True) if not path.exists()
     ]
     if missing:
-        numbers = encoder.grid[0] * encoder.grid[1] * encoder.channels
+        numbers = encoder.grid[0] * encoder.grid[1] * encoder.appearance_channels
         need_space(target, 2 * numbers * sum(len(paths) for _, paths in missing), "features")
         _write_shards(encoder, missing, batch_size, mirrored)
     return Features(shards)
 
 
+class _Appearance(keras.Model):
+    """An encoder without its class maps."""
+
+    def __init__(self, encoder: Encoder):
+        super().__init__(name="appearance")
+        self.encoder = encoder
+        self.built = True
+
+    def call(self, pixels):
+        return self.encoder.appearance(pixels)
+
+
 def _write_shards(encoder, missing, batch_size, mirrored) -> None:
-    side = encoder.config.image_size
-    model = keras.Sequential([keras.Input((side, side, 3), dtype="uint8"), encoder])
+    model = _Appearance(encoder)
     model.compile(jit_compile=False)
     with counted("features", sum(len(paths) for _, paths in missing), "pictures") as advance:
         batches = _read_ahead([paths for _, paths in missing], batch_size, encoder.config)

@@ -12,20 +12,27 @@ from captioner.config import EncoderConfig
 from captioner.vocabulary import END, PAD, START, UNKNOWN, Vocabulary, split_words
 from training.data.augment import mirror_boxes, mirror_words
 from training.data.datasets import Example
+from training.data.detections import Names, Nouns
 from training.data.features import Features, load_squares
+from training.data.imagined import ImaginedPictures
 
 BUCKETS = (7, 9, 11, 13, 15, 18, 25, 35, 50, 70, 101)  # time steps of a batch; each has a graph of its own
-MIRRORING, WORDS = 1, 2  # what a batch draws, each from a generator of its own
+MIRRORING, WORDS, IMAGES, HIDDEN = 1, 2, 3, 4  # what a batch draws, each from a generator of its own
+IMAGINED = -1  # the picture of a caption that has none
 NO_BOXES: dict[int, list[list[float]]] = {}  # of most captions of most data sets; one for all of them
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EncodedCaption:
-    """Ids of one caption and, for those of its words that have any, their boxes: {time: [[l, t, r, b]]}."""
+    """Ids of one caption and, for those of its words that have any, their boxes: {time: [[l, t, r, b]]}.
+
+    A caption without a photo has the picture `IMAGINED` and, in place of boxes, the classes its words name.
+    """
 
     picture: int
     ids: tuple[int, ...]
     boxes: dict[int, list[list[float]]]
+    named: dict[int, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +45,9 @@ class Sampling:
         steps: batches of an epoch; None is all of them.
         word_dropout: share of the words the decoder reads that are replaced by the unknown word.
         mirror: share of the captions, or pictures, that are shown mirrored.
+        captions_per_picture: captions of a picture that share its annotation vectors, on cached features.
+        appearance_dropout: share of the pictures, on cached features, of which the class maps alone are shown.
+        texts: captions without photos in an epoch.
     """
 
     size: int
@@ -45,26 +55,56 @@ class Sampling:
     steps: int | None = None
     word_dropout: float = 0.0
     mirror: float = 0.0
+    captions_per_picture: int = 1
+    appearance_dropout: float = 0.0
+    texts: int = 0
 
 
 def encode_captions(
-    examples: Sequence[Example], vocabulary: Vocabulary, max_words: int, boxes: dict[str, list[dict]] | None = None
+    examples: Sequence[Example],
+    vocabulary: Vocabulary,
+    max_words: int,
+    boxes: dict[str, list[dict]] | None = None,
+    nouns: Nouns | None = None,
 ) -> list[EncodedCaption]:
-    """All captions of the examples as ids; one cut at `max_words` has no end symbol, since it does not end there."""
+    """All captions of the examples as ids.
+
+    Args:
+        examples: pictures with captions.
+        vocabulary: the words that have ids.
+        max_words: a longer caption is cut, and has no end symbol then, since it does not end there.
+        boxes: people's boxes of words, see `training.data.datasets.boxes`.
+        nouns: a detector's boxes of nouns, for those that people did not box.
+    """
     encoded = []
     for picture, example in enumerate(examples):
         phrases = {entry["text"]: entry["phrases"] for entry in (boxes or {}).get(example.image.name, [])}
         for text in example.captions:
             words = split_words(text)
-            ids = [*vocabulary.encode(words), END][: max_words + (len(words) <= max_words)]
             places = word_places(text)
-            of_words = {
+            of_words = nouns.boxes(example.image.name, words[:max_words]) if nouns else {}
+            of_words |= {
                 places[phrase["word"]]: phrase["boxes"]
                 for phrase in phrases.get(text, [])
                 if places.get(phrase["word"], max_words) < max_words
             }
-            encoded.append(EncodedCaption(picture, tuple(ids), of_words or NO_BOXES))
+            encoded.append(EncodedCaption(picture, _ids(words, vocabulary, max_words), of_words or NO_BOXES))
     return encoded
+
+
+def encode_texts(texts: Iterable[str], vocabulary: Vocabulary, max_words: int, names: Names) -> list[EncodedCaption]:
+    """Captions without photos as ids, with the classes they name; those that name none teach nothing here."""
+    encoded = []
+    for text in texts:
+        words = split_words(text)
+        named = names.find(words[:max_words])
+        if named:
+            encoded.append(EncodedCaption(IMAGINED, _ids(words, vocabulary, max_words), NO_BOXES, named))
+    return encoded
+
+
+def _ids(words: list[str], vocabulary: Vocabulary, max_words: int) -> tuple[int, ...]:
+    return tuple([*vocabulary.encode(words), END][: max_words + (len(words) <= max_words)])
 
 
 def mirror_caption(caption: EncodedCaption, vocabulary: Vocabulary) -> EncodedCaption | None:
@@ -167,40 +207,108 @@ class Batches:
 class FeatureBatches(Batches):
     """Captions of about one length, each with the cached annotation vectors of its picture.
 
-    Batches are {"annotations": (size, locations, channels), "words": (size, 1, time)} and
-    {"targets": (size, 1, time), "box_shares": (size, 1, time, locations)}. The last batch of a length is filled up
-    with empty captions, which count for nothing.
+    Batches are {"annotations": (rows, locations, channels), "words": (rows, captions, time)} and
+    {"targets": (rows, captions, time), "box_shares": (rows, captions, time, locations)}, where rows times captions is
+    the size of a batch: captions of one picture and of about one length share its annotation vectors, as many as
+    `Sampling.captions_per_picture`. The last batch of a length is filled up with empty captions, which count for
+    nothing. Captions without photos come in batches of their own, one a row.
 
     Args:
         features: annotation vectors of the pictures.
-        mirrored_features: those of the mirrored pictures, where some are to be shown.
+        mirrored_features: of the mirrored pictures, where captions are mirrored.
+        texts: captions without photos.
+        imagined: draws pictures for them; its class maps are the last channels.
     """
 
     def __init__(
-        self, captions, mirrored, grid, sampling, features: Features, mirrored_features: Features | None = None
+        self,
+        captions,
+        mirrored,
+        grid,
+        sampling,
+        features: Features,
+        mirrored_features: Features | None = None,
+        texts: Sequence[EncodedCaption] = (),
+        imagined: ImaginedPictures | None = None,
     ):
         self.features, self.mirrored_features = features, mirrored_features
+        self.texts, self.imagined = texts, imagined
+        self.groups = _groups(captions, sampling.captions_per_picture)
         super().__init__(captions, mirrored, grid, sampling)
 
     def _arrange(self, rng):
-        batches, size = [], self.sampling.size
-        lengths = np.array([len(caption.ids) for caption in self.captions])
+        together = self.sampling.captions_per_picture
+        batches = self._of_one_length(self.groups, self.captions, self.sampling.size // together, rng)
+        if self.sampling.texts:
+            count = min(self.sampling.texts, len(self.texts))
+            chosen = rng.choice(len(self.texts), count, replace=False)
+            singles = [(-1 - place,) for place in chosen]  # below nought: of `texts`
+            batches += self._of_one_length(singles, self.texts, self.sampling.size, rng)
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+    @staticmethod
+    def _of_one_length(groups, captions, rows: int, rng) -> list[list[tuple[int, ...]]]:
+        """Groups of captions in batches of `rows`, all of a batch in one bucket of `BUCKETS`."""
+        lengths = np.array([max(len(captions[i if i >= 0 else -1 - i].ids) for i in group) for group in groups])
         buckets = np.searchsorted(BUCKETS, lengths)
+        batches = []
         for bucket in np.unique(buckets):
             chosen = rng.permutation(np.flatnonzero(buckets == bucket))
-            batches += [chosen[i : i + size] for i in range(0, len(chosen), size)]
-        return [batches[i] for i in rng.permutation(len(batches))]
+            batches += [[groups[i] for i in chosen[start : start + rows]] for start in range(0, len(chosen), rows)]
+        return batches
 
     def __getitem__(self, index: int):
         batch = self.batches[index]
-        flips = self._flips(index, [self.mirrored[i] is not None for i in batch])
-        chosen = [(self.mirrored if flip else self.captions)[i] for i, flip in zip(batch, flips, strict=True)]
-        rows = [[caption] for caption in chosen] + [[]] * (self.sampling.size - len(chosen))
-        words, targets = self._words(index, rows, self._padded(batch))
-        annotations = np.zeros((self.sampling.size, *self.features.shape), np.float32)
-        for place, (caption, flip) in enumerate(zip(chosen, flips, strict=True)):
-            annotations[place] = (self.mirrored_features if flip else self.features)[caption.picture]
+        if batch[0][0] < 0:
+            return self._imagined(index, [self.texts[-1 - place] for (place,) in batch])
+        flips = self._flips(index, [all(self.mirrored[i] is not None for i in group) for group in batch])
+        together = self.sampling.captions_per_picture
+        rows = [
+            [(self.mirrored if flip else self.captions)[i] for i in group]
+            for group, flip in zip(batch, flips, strict=True)
+        ]
+        annotations = np.zeros((self.sampling.size // together, *self.features.shape), np.float32)
+        for place, (row, flip) in enumerate(zip(rows, flips, strict=True)):
+            annotations[place] = (self.mirrored_features if flip else self.features)[row[0].picture]
+        if self.sampling.appearance_dropout:
+            hidden = self._draw(index, HIDDEN).random(len(annotations)) < self.sampling.appearance_dropout
+            annotations[hidden, :, : self.imagined.appearance] = 0
+        return self._filled(index, rows, annotations, together)
+
+    def _imagined(self, index: int, captions: list[EncodedCaption]):
+        """A batch of captions without photos."""
+        draw, annotations, rows = self._draw(index, IMAGES), [], []
+        for caption in captions:
+            picture, boxes = self.imagined.draw(caption.named, draw)
+            annotations.append(picture)
+            rows.append([dataclasses.replace(caption, boxes=boxes)])
+        missing = self.sampling.size - len(rows)
+        annotations = np.pad(np.stack(annotations), [(0, missing), (0, 0), (0, 0)])
+        return self._filled(index, rows, annotations, 1)
+
+    def _filled(self, index: int, rows: list[list[EncodedCaption]], annotations: np.ndarray, together: int):
+        """The arrays of a batch, with empty captions where there are too few."""
+        steps = next(steps for steps in BUCKETS if steps >= max(len(c.ids) for row in rows for c in row))
+        words, targets = self._words(index, rows + [[]] * (len(annotations) - len(rows)), steps)
+        missing = [(0, 0), (0, together - words.shape[1])]
+        words = np.pad(words, [*missing, (0, 0)], constant_values=START)
+        targets["targets"] = np.pad(targets["targets"], [*missing, (0, 0)])
+        targets["box_shares"] = np.pad(targets["box_shares"], [*missing, (0, 0), (0, 0)])
         return {"annotations": annotations, "words": words}, targets
+
+
+def _groups(captions: Sequence[EncodedCaption], together: int) -> list[tuple[int, ...]]:
+    """Places of captions, up to `together` of one picture in a group, those of about one length."""
+    of_picture: dict[int, list[int]] = {}
+    for place, caption in enumerate(captions):
+        of_picture.setdefault(caption.picture, []).append(place)
+    if together == 1:
+        return [(place,) for place in range(len(captions))]
+    groups = []
+    for places in of_picture.values():
+        places.sort(key=lambda place: len(captions[place].ids))
+        groups += [tuple(places[i : i + together]) for i in range(0, len(places), together)]
+    return groups
 
 
 class ImageBatches(Batches):

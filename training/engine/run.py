@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import pathlib
 from typing import Any
@@ -20,45 +21,123 @@ from captioner.network.model import CaptionModel
 from captioner.vocabulary import Vocabulary, split_words
 from training.config import Stage, TrainingConfig
 from training.data.datasets import Example, of_split, read_boxes, read_dataset
-from training.data.features import extract, load_squares
-from training.data.pipeline import FeatureBatches, ImageBatches, Sampling, encode_captions, mirror_caption
+from training.data.detections import Detections, Names, Nouns, read_detections
+from training.data.features import Features, JoinedFeatures, extract, join_class_maps, load_squares
+from training.data.imagined import ImaginedPictures
+from training.data.pipeline import FeatureBatches, ImageBatches, Sampling, encode_captions, encode_texts, mirror_caption
+from training.data.texts import read_texts
 from training.data.word_vectors import load_word_vectors
 from training.engine.checkpoint import first_difference
+from training.engine.class_maps import train_class_maps
 from training.engine.self_critical import SelfCriticalBatches
 from training.workdir import written
 
 # Settings of a stage that shape its batches or its variables.
-ORDER = ("batch_size", "steps", "train_encoder_from", "objective", "samples", "baseline")
+ORDER = (
+    "batch_size",
+    "captions_per_picture",
+    "texts",
+    "steps",
+    "train_encoder_from",
+    "objective",
+    "samples",
+    "baseline",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Teachers:
+    """Files that a run may learn from besides pictures with captions.
+
+    Attributes:
+        boxes: people's boxes of words, for the loss on the attention.
+        detections: what a detector saw, for class maps and for boxes of nouns.
+        texts: captions without photos.
+    """
+
+    boxes: pathlib.Path | None = None
+    detections: tuple[pathlib.Path, ...] = ()
+    texts: tuple[pathlib.Path, ...] = ()
 
 
 class Run:
     """The parts of one training run that all of its stages share."""
 
-    def __init__(self, config: TrainingConfig, data: pathlib.Path, workdir: pathlib.Path, boxes: pathlib.Path | None):
+    def __init__(self, config: TrainingConfig, data: pathlib.Path, workdir: pathlib.Path, teachers: Teachers):
         self.config, self.workdir = config, pathlib.Path(workdir)
         examples = read_dataset(data)
         self.train, self.all_dev = of_split(examples, "train"), of_split(examples, "dev")
         self.dev = self.all_dev[: config.validation_pictures]
         self._start = load_model(config.start_from) if config.start_from else None
-        self.vocabulary = self._vocabulary()
-        self.captions = encode_captions(
-            self.train, self.vocabulary, config.max_words, read_boxes(boxes) if boxes else None
-        )
+        self.detections, nouns = self._detections(teachers)
+        texts = [text for path in teachers.texts for text in read_texts(path)]
+        self.vocabulary = self._vocabulary(texts)
+        boxes = read_boxes(teachers.boxes) if teachers.boxes else None
+        self.captions = encode_captions(self.train, self.vocabulary, config.max_words, boxes, nouns)
+        self.texts = encode_texts(texts, self.vocabulary, config.max_words, nouns.names) if nouns else []
         self._claim_workdir()
         boxed = sum(len(caption.boxes) for caption in self.captions)
         rich.print(
             f"{len(self.train)} pictures, {len(self.captions)} captions, {len(self.vocabulary)} words, "
-            f"{boxed} words with boxes; {len(self.dev)} dev pictures"
+            f"{boxed} words with boxes, {len(self.texts)} captions without photos; {len(self.dev)} dev pictures"
         )
-        if self._start:
-            self.encoder = self._start[0].encoder
-        else:
-            weights = None if config.encoder_weights == "none" else config.encoder_weights
-            self.encoder = Encoder(config.model.encoder, weights, from_scratch=weights is None, name="encoder")
+        self.encoder = self._start[0].encoder if self._start else self._encoder()
+        if self.encoder.class_maps and self.detections:
+            self._learn_class_maps()
 
-    def _vocabulary(self) -> Vocabulary:
-        """The words of the training captions, or those of the model that training starts from."""
-        texts = (text for example in self.train for text in example.captions)
+    def _detections(self, teachers: Teachers) -> tuple[Detections | None, Nouns | None]:
+        """What a detector saw, and the words that name it."""
+        maps = self.config.model.encoder.class_maps
+        if not teachers.detections:
+            if maps and not self.config.start_from:
+                raise ConfigError("model.encoder.class_maps learn from detections: give --detections FILE")
+            if teachers.texts:
+                raise ConfigError("--texts are learned by way of class maps: give --detections FILE as well")
+            return None, None
+        if not maps:
+            raise ConfigError("--detections are for model.encoder.class_maps, which the configuration does not have")
+        detections = read_detections(teachers.detections, maps.classes)
+        return detections, Nouns(detections, Names(maps.classes))
+
+    def _encoder(self) -> Encoder:
+        """A new encoder, its CNN's weights from where the configuration says."""
+        description, source = self.config.model.encoder, self.config.encoder_weights
+        if not pathlib.Path(source).is_dir():
+            weights = None if source == "none" else source
+            return Encoder(description, weights, from_scratch=weights is None, name="encoder")
+        given = load_model(source)[0].encoder
+        without_maps = lambda config: config.model_dump(mode="json", exclude={"class_maps"})
+        difference = first_difference(without_maps(given.config), without_maps(description))
+        if difference:
+            raise ConfigError(f"encoder_weights {source} has another encoder: model.encoder.{difference}")
+        encoder = Encoder(description, name="encoder")
+        encoder.cnn.set_weights(given.cnn.get_weights())
+        return encoder
+
+    def _learn_class_maps(self) -> None:
+        """Class maps as the detections teach them, or as this run has learned them before."""
+        path = self.workdir / "class_maps.weights.npz"
+        if path.exists():
+            with np.load(path) as stored:
+                self.encoder.class_maps.set_weights([stored[f"{i}"] for i in range(len(stored))])
+            return
+        photos = [example.image.name for example in self.train]
+        history = train_class_maps(
+            self.encoder.class_maps,
+            self._appearance(self.train),
+            photos,
+            self.detections,
+            self.config.class_maps,
+            self.config.seed,
+        )
+        rich.print("class maps: loss by epoch " + ", ".join(f"{loss:.3f}" for loss in history))
+        with written(path) as partial, partial.open("wb") as file:
+            weights = self.encoder.class_maps.get_weights()
+            np.savez(file, **{f"{place}": values for place, values in enumerate(weights)})
+
+    def _vocabulary(self, more: list[str]) -> Vocabulary:
+        """The words of the training captions and texts, or those of the model that training starts from."""
+        texts = itertools.chain((text for example in self.train for text in example.captions), more)
         if self._start is None:
             return Vocabulary.count(texts, self.config.min_count)
         model, vocabulary, _ = self._start
@@ -113,10 +192,17 @@ class Run:
         with written(path) as partial:
             write_json(partial, mine)
 
-    def features(self, examples: list[Example], mirrored: bool = False):
-        """Cached annotation vectors of pictures."""
+    def _appearance(self, examples: list[Example], mirrored: bool = False) -> Features:
+        """Cached annotation vectors of pictures, without class maps."""
         images = [example.file for example in examples]
         return extract(self.encoder, images, self.workdir / "features", mirrored=mirrored)
+
+    def features(self, examples: list[Example], mirrored: bool = False) -> Features | JoinedFeatures:
+        """Cached annotation vectors of pictures, as the encoder gives them."""
+        appearance = self._appearance(examples, mirrored)
+        if not self.encoder.class_maps:
+            return appearance
+        return join_class_maps(self.encoder, appearance, self.workdir / "features")
 
     def batches(self, stage: Stage, network: CaptionModel):
         """What a stage is fed."""
@@ -124,13 +210,33 @@ class Run:
         if stage.objective == "self_critical":
             sampled = (stage.batch_size, stage.samples, stage.baseline, seed, stage.steps)
             return SelfCriticalBatches(network, self.vocabulary, self.train, self.features(self.train), *sampled)
-        sampling = Sampling(stage.batch_size, seed, stage.steps, stage.word_dropout, stage.mirror)
+        sampling = self._sampling(stage)
         mirrored = [mirror_caption(c, self.vocabulary) if stage.mirror else None for c in self.captions]
         common = (self.captions, mirrored, self.encoder.grid, sampling)
         if stage.train_encoder_from is None:
             of_mirrored = self.features(self.train, mirrored=True) if stage.mirror else None
-            return FeatureBatches(*common, self.features(self.train), of_mirrored)
+            imagined = self._imagined() if stage.texts or stage.appearance_dropout else None
+            return FeatureBatches(*common, self.features(self.train), of_mirrored, self.texts, imagined)
         return ImageBatches(*common, self.train, self.config.model.encoder)
+
+    def _sampling(self, stage: Stage) -> Sampling:
+        if stage.texts and not self.texts:
+            raise ConfigError("stages.texts asks for captions without photos: give --texts FILE and --detections FILE")
+        return Sampling(
+            stage.batch_size,
+            self.config.seed,
+            stage.steps,
+            stage.word_dropout,
+            stage.mirror,
+            stage.captions_per_picture,
+            stage.appearance_dropout,
+            stage.texts,
+        )
+
+    def _imagined(self) -> ImaginedPictures:
+        if not self.detections:
+            raise ConfigError("appearance_dropout leaves the class maps alone: give --detections FILE")
+        return ImaginedPictures(self.detections, self.encoder.grid, self.encoder.channels)
 
     def start(self, network: CaptionModel) -> None:
         """Give the first stage the weights it starts from."""
