@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from training.data import borrowing
+from training.data.borrowing import Ridge, Texts, borrow, describe_photos
+from training.data.detections import Detections
+
+ANIMALS = ["a cat sleeps on a sofa", "the cat lies on the sofa", "a dog runs over grass", "one dog on the grass"]
+
+
+@pytest.fixture
+def pool(monkeypatch):
+    monkeypatch.setattr(borrowing, "LEAST", 1)
+    filler = [f"word{i} other{i}" for i in range(40)]
+    return Texts([*ANIMALS, *filler], topics=8), [*ANIMALS, *filler]
+
+
+def test_texts_on_one_subject_lie_near_each_other(pool):
+    vectors = pool[0].vectors[:4]
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-4)
+    near = vectors @ vectors.T
+    assert near[0].argsort()[-2:].tolist() == [1, 0]  # itself, then the other one with the sofa
+    assert near[2].argsort()[-2:].tolist() == [3, 2]
+
+
+def test_ridge_without_penalty_finds_a_linear_map():
+    draw = np.random.default_rng(0)
+    inputs, matrix = draw.normal(size=(50, 3)), draw.normal(size=(3, 2))
+    targets = inputs @ matrix + [1.0, -2.0]
+    ridge = Ridge(inputs, targets, np.ones(50), 1e-9)
+    np.testing.assert_allclose(ridge(np.eye(3)), np.eye(3) @ matrix + [1.0, -2.0], atol=1e-4)
+
+
+def test_rows_that_count_for_nothing_change_nothing():
+    draw = np.random.default_rng(1)
+    inputs, targets = draw.normal(size=(30, 3)), draw.normal(size=(30, 2))
+    some = Ridge(inputs[:20], targets[:20], np.ones(20), 1.0)
+    weighted = Ridge(inputs, targets, np.r_[np.ones(20), np.zeros(10)], 1.0)
+    np.testing.assert_allclose(some(inputs), weighted(inputs), atol=1e-6)
+
+
+def test_the_texts_that_agree_are_borrowed(pool):
+    texts = pool[1]
+    chosen = borrow(pool[0].mean(["a cat on the sofa"]), pool[0], texts, count=2, candidates=4)
+    assert sorted(chosen) == [0, 1]
+
+
+def test_a_photo_is_described_by_its_annotations_and_detections():
+    features = np.array([[[1.0, 4.0], [3.0, 0.0]]], "float16")
+    detections = Detections({"a.jpg": [("cat", 0.8, 0.0, 0.0, 0.5, 0.5), ("cat", 0.6, 0, 0, 1, 1)]}, ("cat", "dog"))
+    rows = describe_photos(features, ["a.jpg"], detections)
+    np.testing.assert_allclose(rows, [[2, 2, 3, 4, 0.8, 0, 0.6, 0, np.log1p(1.4), 0]], rtol=1e-6)

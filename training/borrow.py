@@ -1,0 +1,103 @@
+"""python -m training.borrow PHOTOS --data DATA …: captions for photos that have none, from a pool of texts.
+
+The photos join the training split of DATA/captions.jsonl with captions that other photos were given; see
+`training.data.borrowing`. Dev and test pictures are left alone.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Annotated
+
+import numpy as np
+import rich
+import typer
+
+from captioner.quiet import load_keras
+
+load_keras()
+
+from captioner.errors import DatasetError
+from captioner.folders.keras_folder import load_model
+from training import commands
+from training.data.borrowing import Ridge, Texts, borrow, describe_photos
+from training.data.datasets import Example, of_split, read_dataset, write_dataset
+from training.data.datasets.reading import PICTURES
+from training.data.detections import Detections, read_detections
+from training.data.features import extract
+from training.data.texts import read_texts
+from training.progress import counted
+
+SAME_SOURCE = 10.0  # how much more a captioned photo counts that lies where the others lie
+PENALTY = 3000.0
+
+
+def borrow_captions(
+    photos: pathlib.Path,
+    data: pathlib.Path,
+    texts: list[str],
+    detections: Detections,
+    model: str,
+    workdir: pathlib.Path,
+    count: int = 4,
+) -> int:
+    """Add the photos of a folder to a data set's training pictures, with borrowed captions.
+
+    Args:
+        photos: the folder; pictures that the data set has already are left as they are.
+        data: the data set, changed in place; its captioned training pictures are what is learned from.
+        texts: the pool.
+        detections: what a detector saw on the photos and on the training pictures.
+        model: a model folder, whose encoder describes photos.
+        workdir: where annotation vectors are kept.
+        count: captions a photo.
+
+    Returns:
+        How many photos were added.
+
+    Raises:
+        DatasetError: the folder holds no other photo.
+    """
+    examples = read_dataset(data)
+    known = {example.image.name for example in examples}
+    new = sorted(path for path in photos.iterdir() if path.suffix.lower() in PICTURES and path.name not in known)
+    if not new:
+        raise DatasetError(f"{photos} holds no picture that {data} does not have; give a folder of other photos")
+    encoder, pool = load_model(model)[0].encoder, Texts(texts)
+
+    def describe(paths):
+        appearance = extract(encoder, paths, workdir / "features")
+        return describe_photos(appearance, [pathlib.Path(path).name for path in paths], detections)
+
+    taught = of_split(examples, "train")
+    importance = np.array([SAME_SOURCE if e.image.parent.samefile(photos) else 1.0 for e in taught])
+    said = np.stack([pool.mean(example.captions) for example in taught])
+    predict = Ridge(describe([example.file for example in taught]), said, importance, PENALTY)
+    predicted = predict(describe([str(path) for path in new]))
+    added = []
+    with counted("borrowing", len(new), "photos") as advance:
+        for path, vector in zip(new, predicted, strict=True):
+            chosen = tuple(texts[place] for place in borrow(vector, pool, texts, count))
+            added.append(Example(str(path), "train", chosen))
+            advance(1)
+    write_dataset([*examples, *added], data)
+    return len(added)
+
+
+def main(
+    photos: Annotated[pathlib.Path, typer.Argument(help="Folder of photos without captions.")],
+    data: Annotated[pathlib.Path, typer.Option(help="Folder with captions.jsonl, which is added to.")],
+    texts: Annotated[list[pathlib.Path], typer.Option(help="Captions without photos, one a line.")],
+    detections: Annotated[list[pathlib.Path], typer.Option(help="What a detector saw.")],
+    workdir: Annotated[pathlib.Path, typer.Option(help="Folder for features.")],
+    model: Annotated[str, typer.Option(help="Model folder whose encoder describes photos.")] = "flickr8k",
+    count: Annotated[int, typer.Option(min=1, max=20, help="Captions a photo.")] = 4,
+) -> None:
+    """Give photos without captions those of others."""
+    pool = [text for path in texts for text in read_texts(path)]
+    added = borrow_captions(photos, data, pool, read_detections(detections), model, workdir, count)
+    rich.print(f"{added} photos with {count} borrowed captions each joined the training pictures of {data}")
+
+
+if __name__ == "__main__":
+    commands.run(main)
