@@ -28,6 +28,8 @@ class Word:
         gate: mean of the gate beta, 0 to 1 (Xu et al. 2015, section 4.2.1); None where the model has none.
         sentinel: weight on "no place", 0 to 1; None where the model has none.
         heads: float32 (heads, rows, columns), whose mean is the mask; None where the model has one head.
+        confidence: calibrated chance that people would use this word, whatever its ending; None for words such as
+            "the", which say nothing of the picture, and where the model is not calibrated.
     """
 
     text: str
@@ -37,6 +39,7 @@ class Word:
     gate: float | None = None
     sentinel: float | None = None
     heads: np.ndarray | None = dataclasses.field(default=None, repr=False)
+    confidence: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -46,6 +49,7 @@ class Word:
             "alternatives": [list(pair) for pair in self.alternatives],
             "gate": self.gate,
             "sentinel": self.sentinel,
+            "confidence": self.confidence,
             "mask": self.mask.tolist(),
             "heads": None if self.heads is None else self.heads.tolist(),
         }
@@ -61,6 +65,7 @@ class Caption:
         source: the picture as it was given; it is opened again when something is drawn.
         size: (width, height) of the upright picture.
         resize: how the network's square was made of it, as in `EncoderConfig`.
+        threshold: the confidence from which a caption is sure; None where the model is not calibrated.
     """
 
     words: tuple[Word, ...]
@@ -68,6 +73,7 @@ class Caption:
     source: Source = dataclasses.field(repr=False)
     size: tuple[int, int]
     resize: str = "squash"
+    threshold: float | None = None
 
     @property
     def text(self) -> str:
@@ -78,6 +84,19 @@ class Caption:
     def sentence(self) -> str:
         """The text with a capital and a full stop, for alt text."""
         return f"{self.text[:1].upper()}{self.text[1:]}." if self.words else ""
+
+    @property
+    def confidence(self) -> float | None:
+        """Mean confidence of the content words, 0 where there is none; None where the model is not calibrated."""
+        if self.threshold is None:
+            return None
+        chances = [word.confidence for word in self.words if word.confidence is not None]
+        return sum(chances) / len(chances) if chances else 0.0
+
+    @property
+    def sure(self) -> bool | None:
+        """Whether nine of ten captions like this have most of their content words right; None if not calibrated."""
+        return None if self.threshold is None else self.confidence >= self.threshold
 
     @functools.cached_property
     def peak(self) -> float:
@@ -104,6 +123,8 @@ class Caption:
             "text": self.text,
             "sentence": self.sentence,
             "score": self.score,
+            "confidence": self.confidence,
+            "sure": self.sure,
             "size": list(self.size),
             "resize": self.resize,
             "words": [word.to_dict() for word in self.words],

@@ -6,13 +6,14 @@ import collections
 import concurrent.futures
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from PIL import Image
 
 from captioner.caption import Caption, Word
+from captioner.confidence import rate_words
 from captioner.config import DecodingOptions, ModelConfig
 from captioner.errors import CaptionerError, ConfigError, ImageError
 from captioner.folders.folder import find_model, verify
@@ -228,7 +229,7 @@ class Captioner:
                 of_slot = {name: value[0, 0] for name, value in outputs.items()}
                 at = in_numpy.record(values, word, log_probability, of_slot)
                 words.append(self._word(at, self.vocabulary.words[word]))
-            yield Caption(tuple(words), total / (len(words) + (word == END)), source, size, self.config.encoder.resize)
+            yield self._caption(words, total / (len(words) + (word == END)), source, size)
 
     def _controls(self, values: dict[str, Any]) -> Controls:
         return Controls.resolve(DecodingOptions.parse(values), self.vocabulary, self.config.decoder.max_words)
@@ -257,19 +258,18 @@ class Captioner:
                 break
             of_caption = {name: values[row, rank] for name, values in found.items() if values.ndim > 2}
             words = texts or self.vocabulary.decode(of_caption["words"][:length])
-            captions.append(
-                Caption(
-                    tuple(
-                        self._word({name: values[time] for name, values in of_caption.items()}, text)
-                        for time, text in enumerate(words)
-                    ),
-                    total / (length + 1),
-                    source,
-                    size,
-                    self.config.encoder.resize,
-                )
-            )
+            seen = [
+                self._word({name: values[time] for name, values in of_caption.items()}, text)
+                for time, text in enumerate(words)
+            ]
+            captions.append(self._caption(seen, total / (length + 1), source, size))
         return captions
+
+    def _caption(self, words: Sequence[Word], score: float, source: Source, size: tuple[int, int]) -> Caption:
+        """A caption of these words, with its confidence where the model is calibrated."""
+        model = self.config.confidence
+        rated = rate_words(model, words, self.vocabulary) if model else tuple(words)
+        return Caption(rated, score, source, size, self.config.encoder.resize, model.threshold if model else None)
 
     def _word(self, at: dict[str, np.ndarray], text: str) -> Word:
         grid = self.grid

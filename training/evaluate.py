@@ -7,12 +7,12 @@ import pathlib
 from typing import Annotated
 
 import rich
-import rich.progress
 import rich.table
 import typer
 
 from captioner.captioner import Captioner
-from captioner.errors import CaptionerError, ConfigError, DatasetError
+from captioner.errors import ConfigError
+from captioner.pictures.reading import open_image
 from captioner.quiet import load_keras
 
 load_keras()
@@ -21,9 +21,12 @@ from training import commands
 from training.data.datasets import Example, of_split, read_boxes, read_dataset
 from training.data.features import load_squares
 from training.evaluation.baselines import nearest_captions
+from training.evaluation.calibration import trust
+from training.evaluation.captioning import caption_all, caption_examples
 from training.evaluation.coco_results import read_predictions, write_coco
 from training.evaluation.grounding import average, evaluate_boxes, measure_written, shared_by_neighbours
 from training.evaluation.scores import compare, each_score, judge
+from training.evaluation.wording import resaved
 from training.reports.evaluation import COLUMNS, best_and_worst, form, write_report
 
 SHORT = {"human": "people", "most_frequent": "most frequent caption", "nearest": "nearest picture's"}
@@ -36,6 +39,7 @@ def evaluate(
     out: pathlib.Path,
     boxes: pathlib.Path | None = None,
     nearest: bool = False,
+    resave: bool = False,
     **options,
 ) -> dict:
     """Caption a split and score the captions.
@@ -50,6 +54,7 @@ def evaluate(
         out: folder for the files.
         boxes: boxes of words of this split; the masks are then held against them.
         nearest: also score the captions of the nearest training pictures, which encodes all of these.
+        resave: also count how many captions stay the same when a picture is saved once more.
         **options: fields of `DecodingOptions`.
 
     Raises:
@@ -58,7 +63,7 @@ def evaluate(
     dataset = read_dataset(data)
     examples, train = of_split(dataset, split), [example for example in dataset if example.split == "train"]
     captioner = Captioner.from_pretrained(model)
-    captions = _caption(captioner, examples, options)
+    captions = caption_examples(captioner, examples, options)
     texts = [caption.text for caption in captions]
     _write_predictions(out, examples, texts)
     known = len(captioner.vocabulary) - 4
@@ -69,11 +74,14 @@ def evaluate(
         "decoding": options,
         "shared_by_neighbours": shared_by_neighbours(captions),
         **(scores := judge(texts, examples, train)),
+        **trust(captions, [example.captions for example in examples]),
         "vocabulary_used": scores["words_used"] / known,
         "baselines": compare(
             examples, train, nearest_captions(captioner, examples, train, data / "encoded") if nearest else None
         ),
     }
+    if resave:
+        metrics["same_resaved"] = _same_resaved(captioner, examples, options)
     if boxes:
         metrics["boxes"] = _masks_against_boxes(captioner, examples, captions, boxes)
     _write(out / "metrics.json", metrics)
@@ -111,16 +119,6 @@ def score_predictions(predictions: pathlib.Path, data: pathlib.Path, split: str,
     return metrics
 
 
-def _caption(captioner: Captioner, examples: list[Example], options: dict) -> list:
-    captions = []
-    answers = captioner.captions([example.image for example in examples], batch_size=32, **options)
-    for answer in rich.progress.track(answers, "captions", total=len(examples)):
-        if isinstance(answer, CaptionerError):
-            raise DatasetError(str(answer))
-        captions.append(answer)
-    return captions
-
-
 def _write_predictions(out: pathlib.Path, examples: list[Example], texts: list[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     rows = [{"image": e.image.name, "caption": text} for e, text in zip(examples, texts, strict=True)]
@@ -140,6 +138,13 @@ def _masks_against_boxes(captioner: Captioner, examples, captions, path: pathlib
     return {**figures, **({"written": average(written)} if written else {})}
 
 
+def _same_resaved(captioner: Captioner, examples: list[Example], options: dict) -> float:
+    """Share of the captions that stay the same when a picture of 224 px is saved once more as JPEG."""
+    pairs = [resaved(open_image(example.image)) for example in examples]
+    before, after = (caption_all(captioner, [pair[i] for pair in pairs], options) for i in (0, 1))
+    return sum(a.text == b.text for a, b in zip(before, after, strict=True)) / len(pairs)
+
+
 def _write(path: pathlib.Path, value) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -147,7 +152,7 @@ def _write(path: pathlib.Path, value) -> None:
 def _show(metrics: dict) -> None:
     table = rich.table.Table("score", "value")
     for name, value in metrics.items():
-        if name not in ("boxes", "baselines", "by_length", *COLUMNS):
+        if name not in ("boxes", "baselines", "by_length", "reliability", *COLUMNS):
             table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
     rich.print(table)
     rows = {"this model": metrics, **{SHORT[name]: row for name, row in metrics["baselines"].items()}}
@@ -178,6 +183,9 @@ def main(
     nearest: Annotated[
         bool, typer.Option("--nearest", help="Also score the nearest training pictures' captions (encodes them all).")
     ] = False,
+    resave: Annotated[
+        bool, typer.Option("--resave", help="Also count captions that stay when a picture is saved once more.")
+    ] = False,
 ) -> None:
     """Score a model on a split of a data set."""
     if (model is None) == (predictions is None):
@@ -186,7 +194,7 @@ def main(
         metrics = score_predictions(predictions, data, split, out)
     else:
         options = {"beam_width": beam_width, **({} if length_penalty is None else {"length_penalty": length_penalty})}
-        metrics = evaluate(model, data, split, out, boxes, nearest, **options)
+        metrics = evaluate(model, data, split, out, boxes, nearest, resave, **options)
     _show(metrics)
     rich.print(f"report: {out / 'report.html'}")
 

@@ -10,6 +10,7 @@ from captioner.vocabulary import split_words
 from training.data.datasets import Example
 from training.evaluation import baselines, meteor
 from training.evaluation.metrics import CiderD, bleu, evaluate_captions
+from training.evaluation.wording import wording
 
 LEAST = 10  # pictures that a corpus BLEU is worth printing for
 
@@ -23,13 +24,14 @@ def judge(predictions: Sequence[str], examples: Sequence[Example], train: Sequen
         train: training pictures.
 
     Returns:
-        What `evaluate_captions` does; "meteor_nltk", None without WordNet, "meteor_note" then says so; "unseen", the
-        share of captions that no training picture has; "by_length".
+        What `evaluate_captions` and `wording` do; "meteor_nltk", None without WordNet, "meteor_note" then says so;
+        "unseen", the share of captions that no training picture has; "by_length".
     """
     references = [example.captions for example in examples]
     seen = {tuple(split_words(text)) for example in train for text in example.captions}
     return {
         **_scores(predictions, references),
+        **wording(predictions, references),
         "unseen": float(np.mean([tuple(split_words(text)) not in seen for text in predictions])),
         "by_length": by_length(predictions, references),
     }
