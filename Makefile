@@ -42,17 +42,20 @@ clean:
 	@$(PYTHON) -m venv .venv
 	@touch $@
 
-# pip says a line for each of its hundred packages; the large ones are enough to see that it moves. The stamp is touched
-# only if pip succeeds, since the status of a pipe is that of its last command.
+# pip says a line for each of its hundred packages; the large ones are enough to see that it moves. Its warnings stay in
+# .venv/pip.errors, and its errors are shown. Then the checkout itself is installed, so that `import captioner` works in any
+# folder. The stamp is touched only if pip succeeds, since the status of a pipe is that of its last command.
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 define install
 	@echo "Installing $< into .venv ($(1)) …"
 	@rm -f $@
-	@{ $(BIN)/python -m pip install --disable-pip-version-check -r $< && touch $@; } \
-	  | grep --line-buffered -oE '(Downloading|Using cached) [^ ]+ \([0-9.]+ [MG]B\)|Installing collected packages'; test -f $@
+	@{ $(PIP) install -r $< 2>.venv/pip.errors && $(PIP) install --quiet --no-deps --editable . 2>>.venv/pip.errors && touch $@; } \
+	  | grep --line-buffered -oE '(Downloading|Using cached) [^ ]+ \([0-9.]+ [MG]B\)|Installing collected packages'; \
+	  test -f $@ || { grep -v '^WARNING' .venv/pip.errors >&2; false; }
 endef
 
-.venv/.installed-use: requirements.txt | .venv/.made
+.venv/.installed-use: requirements.txt pyproject.toml | .venv/.made
 	$(call install,0.7 GB to download and 2.4 GB on disk)
 
-.venv/.installed-dev: requirements-dev.txt requirements.txt | .venv/.made
+.venv/.installed-dev: requirements-dev.txt requirements.txt pyproject.toml | .venv/.made
 	$(call install,1.0 GB to download and 3.2 GB on disk)

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from captioner import __version__
 from captioner.config import DecodingOptions
 from captioner.errors import CaptionerError, ConfigError, ImageError, one_line
 from captioner.quiet import silence_frameworks
@@ -25,6 +26,12 @@ class Format(enum.StrEnum):
     json = "json"
     jsonl = "jsonl"
     csv = "csv"
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"captioner {__version__}")
+        raise typer.Exit()
 
 
 @app.command()
@@ -41,6 +48,9 @@ def caption(
         pathlib.Path | None, typer.Option(help="Folder for a picture of every word's mask.", show_default=False)
     ] = None,
     debug: Annotated[bool, typer.Option(help="Show the whole story of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Caption photos.
 

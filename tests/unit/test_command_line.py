@@ -11,6 +11,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+import captioner
 from captioner.__main__ import app
 from captioner.folders.keras_folder import save_model
 
@@ -45,6 +46,11 @@ def test_csv_and_options(model, photo):
     assert (done.exit_code, done.stderr) == (0, "")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert rows[0]["image"] == str(photo) and rows[0]["caption"].startswith("brown dog")
+
+
+def test_version_needs_no_picture(root):
+    done = run(root, "--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"captioner {captioner.__version__}\n", "")
 
 
 @pytest.mark.parametrize(
