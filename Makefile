@@ -6,13 +6,14 @@ BIN := .venv/bin
 # A file of tests stays in one process: its parts share fixtures that take seconds.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help demo test test-all lint bench clean
+.PHONY: help demo test test-all lint docs bench clean
 
 help:
 	@echo 'make demo      serve the page on http://127.0.0.1:7860'
 	@echo 'make test      the quick tests'
 	@echo 'make test-all  every test but the benchmarks'
 	@echo 'make lint      style and formatting'
+	@echo 'make docs      build the documentation into site/'
 	@echo 'make bench     the benchmarks'
 	@echo 'make clean     remove .venv, caches and builds; data/ and runs/ stay'
 
@@ -29,11 +30,15 @@ lint: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+docs: .venv/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --clean
+	@echo 'The documentation is site/index.html'
+
 bench: .venv/.installed-dev
 	$(BIN)/python -m pytest -s tests/benchmarks $(ARGS)
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist site *.egg-info
 	find . -path ./.git -prune -o -path ./data -prune -o -path ./runs -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.made:
@@ -59,3 +64,8 @@ endef
 
 .venv/.installed-dev: requirements-dev.txt requirements.txt pyproject.toml | .venv/.made
 	$(call install,1.0 GB to download and 3.2 GB on disk)
+
+# mkdocstrings reads the sources without importing them, so the site needs no TensorFlow.
+.venv/.installed-docs: requirements-docs.txt | .venv/.made
+	@echo "Installing $< into .venv …"
+	@$(PIP) install --quiet -r $< 2>.venv/pip.errors && touch $@ || { grep -v '^WARNING' .venv/pip.errors >&2; false; }

@@ -1,6 +1,7 @@
-"""Draw the pictures and fill the tables of docs/attention.md from what training.compare left in a folder.
+"""Draw the pictures and fill the tables of docs/attention.md.
 
-PYTHONPATH=. python docs/make_attention.py WORKDIR, from the top of the checkout.
+PYTHONPATH=. python docs/make_attention.py [WORKDIR], from the top of the checkout. WORKDIR is what training.compare
+left; without it only the figures of the models that ship are drawn.
 """
 
 from __future__ import annotations
@@ -9,16 +10,18 @@ import collections
 import pathlib
 import re
 import sys
+import textwrap
 
 import matplotlib
 import matplotlib.figure
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from captioner import Captioner
 from captioner.caption import Caption
-from captioner.drawing import GREY, INK, PAPER, typeface, word_picture
+from captioner.drawing import GREY, INK, PAPER, overlay, typeface
 from captioner.folders.folder import read_json
+from captioner.pictures.geometry import map_to_picture
 from captioner.vocabulary import split_words
 from training.comparison.mechanisms import DEFAULT, MECHANISMS
 from training.evaluation.metrics import bleu
@@ -28,13 +31,24 @@ from training.shapes import Scene, captions_of, draw_scene, sample_scene
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "attention.md"
 IMAGES = ROOT / "docs" / "images" / "attention"
-PHOTO, PHOTO_TEXT = ROOT / "demo" / "examples" / "dog.jpg", "a brown dog running in the grass"
-SIDE, GAP, TITLE = 104, 6, 190
+PHOTO, PHOTO_TEXT = ROOT / "demo" / "examples" / "astronaut.jpg", "a woman in an orange suit in front of a flag"
+SHIPPED = {"flickr8k": "flickr8k", "shapes": "shapes"}  # the model of each data set that explains the figures
+SIDE, GAP, COLUMNS, BAR = 240, 8, 4, (120, 12)
+ROW = SIDE + 72  # title and scale above a row of masks, the words below it
+# What a row leaves out, to have room for things and colours.
+LITTLE_WORDS = {"a", "an", "the", "in", "of", "on", "and", "front", "left", "right", "above", "below"}
+LITTLE_WORDS |= {"small", "medium", "large"}
 GROUPS = 4  # of dev pictures by the length of their captions
 # Whose captions are held against each other by length: panel, data, passes of the configured steps, mechanisms.
 LENGTHS = (
     ("photos, 1,500 steps", "flickr8k", 2, (DEFAULT, "self_attention_2", "mean")),
     ("generated shapes, 750 steps", "shapes", 1, (DEFAULT, "word", "mean")),
+)
+
+LENGTHS_ALT = (
+    "Two charts of BLEU-4 by the mean number of words of a picture's references, each with curves for the default, for "
+    "the best alternative and for no attention: on photos the curves run together, on shapes the one without attention "
+    "falls"
 )
 
 # What a table shows: heading, key of a row, form.
@@ -54,50 +68,100 @@ def scene() -> Scene:
     return next(s for s in iter(lambda: sample_scene(rng), None) if len({shape.look for shape in s.shapes}) == 2)
 
 
-def masks(workdir: pathlib.Path, arena: str, name: str) -> Caption | None:
-    """The words of the page's caption with the masks of one mechanism; None where it was not trained."""
-    folder = workdir / "models" / f"{arena}-{name}-1-0"
-    if not folder.is_dir():
-        return None
-    captioner = Captioner.from_pretrained(folder)
+def given(arena: str, captioner: Captioner) -> Caption:
+    """The words of the page's caption, whoever would have written others, with the masks of one network."""
     if arena == "flickr8k":
         return captioner.score(PHOTO, PHOTO_TEXT)
-    return captioner.score(draw_scene(scene(), 256), captions_of(scene())[0])
+    return captioner.score(draw_scene(scene(), 2 * SIDE), captions_of(scene())[0])
 
 
-def draw_masks(workdir: pathlib.Path, part: str, arena: str) -> pathlib.Path | None:
-    """The default's masks, and below them those of each mechanism of one part; each row on its own scale."""
+def draw_masks(workdir: pathlib.Path, part: str, arena: str) -> str | None:
+    """The figure of one part of the page: the default's masks, and below them those of each mechanism of the part.
+
+    Returns:
+        Its Markdown; None where no two mechanisms were trained.
+    """
     names = [DEFAULT, *(name for name, m in MECHANISMS.items() if m.part == part and name != DEFAULT)]
-    rows = [(MECHANISMS[name].title, caption) for name in names if (caption := masks(workdir, arena, name))]
-    if len(rows) < 2:
-        return None
-    words = [word.text for word in rows[0][1].words]
-    sheet = Image.new("RGB", (TITLE + len(words) * (SIDE + GAP), 26 + len(rows) * (SIDE + GAP)), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    for column, word in enumerate(words):
-        draw.text((TITLE + column * (SIDE + GAP), 4), word, INK, typeface(15))
+    folders = {name: workdir / "models" / f"{arena}-{name}-1-0" for name in names}
+    rows = [
+        (MECHANISMS[name].title, given(arena, Captioner.from_pretrained(folder)))
+        for name, folder in folders.items()
+        if folder.is_dir()
+    ]
+    return figure(f"{part}_{arena}", arena, rows) if len(rows) > 1 else None
+
+
+def draw_shipped(arena: str, model: str) -> str:
+    """The figure of a model that ships, by which the page explains how to read the others; its Markdown."""
+    return figure(f"shipped_{arena}", arena, [(f"models/{model}", given(arena, Captioner.from_pretrained(model)))])
+
+
+def figure(name: str, arena: str, rows: list[tuple[str, Caption]]) -> str:
+    """Write IMAGES/name.jpg and return the Markdown that shows it, with a text of its own for who cannot see it."""
+    shown = content_words(rows[0][1])
+    sheet(rows, shown).save(IMAGES / f"{name}.jpg", quality=84, optimize=True)
+    words = ", ".join(rows[0][1].words[index].text for index in shown)
+    what = "a photo of an astronaut" if arena == "flickr8k" else "a scene of generated shapes"
+    alt = f"{what.capitalize()}, untouched, then masks of the words {words} over it: {', '.join(t for t, _ in rows)}"
+    note = f"*“{rows[0][1].text}” on {what}. The untouched picture comes first; each row has its own colour scale.*"
+    return f"![{alt}](images/attention/{name}.jpg)\n\n{note}"
+
+
+def content_words(caption: Caption) -> list[int]:
+    """Places of the first words of a caption that say what can be seen, as many as fit a row."""
+    return [index for index, word in enumerate(caption.words) if word.text not in LITTLE_WORDS][:COLUMNS]
+
+
+def sheet(rows: list[tuple[str, Caption]], shown: list[int]) -> Image.Image:
+    """The untouched picture with its caption, then a row of masks for each mechanism, and the colour scale of each.
+
+    Args:
+        rows: title of each mechanism, and the caption with its masks.
+        shown: places of the words whose masks are drawn.
+
+    Returns:
+        RGB picture with cells of SIDE pixels.
+    """
+    whole = Image.new("RGB", (COLUMNS * (SIDE + GAP) - GAP, SIDE + 2 * GAP + len(rows) * ROW), PAPER)
+    whole.paste(_fitted(rows[0][1].image()), (0, 0))
+    draw = ImageDraw.Draw(whole)
+    for line, text in enumerate(textwrap.wrap(rows[0][1].sentence, 46)):
+        draw.text((SIDE + 2 * GAP, GAP + 30 * line), text, INK, typeface(22))
+    draw.text((SIDE + 2 * GAP, SIDE - 44), "left: the picture, untouched", GREY, typeface(16))
+    draw.text((SIDE + 2 * GAP, SIDE - 22), "below: where the network looked", GREY, typeface(16))
     for line, (title, caption) in enumerate(rows):
-        top = 26 + line * (SIDE + GAP)
-        for place, text in enumerate(_broken(title)):
-            draw.text((0, top + 30 + 19 * place), text, INK, typeface(15))
-        entropy = np.mean([-(w.mask * np.log(w.mask + 1e-12)).sum() / np.log(w.mask.size) for w in caption.words])
-        draw.text((0, top + 74), f"entropy {entropy:.2f}", GREY, typeface(13))
-        for column in range(len(words)):
-            small = word_picture(caption, column, 4 * SIDE).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-            sheet.paste(small, (TITLE + column * (SIDE + GAP), top))
-    path = IMAGES / f"{part}_{arena}.jpg"
-    sheet.save(path, quality=84, optimize=True)
-    return path
+        _draw_row(whole, draw, SIDE + 2 * GAP + line * ROW, title, caption, shown)
+    return whole
 
 
-def _broken(title: str) -> list[str]:
-    """A title in lines of at most 24 letters."""
-    lines = [""]
-    for word in title.split():
-        if len(lines[-1]) + len(word) > 23 and lines[-1]:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines
+def _draw_row(whole: Image.Image, draw: ImageDraw.ImageDraw, top: int, title: str, caption: Caption, shown) -> None:
+    entropy = np.mean([-(w.mask * np.log(w.mask + 1e-12)).sum() / np.log(w.mask.size) for w in caption.words])
+    words = [caption.words[index] for index in shown]
+    peak = max(float(word.mask.max()) for word in words)
+    draw.text((0, top + 4), title, INK, typeface(20))
+    bar = np.broadcast_to(np.linspace(0, 1, BAR[0], dtype=np.float32), BAR[::-1])
+    label = f"0 to {100 * peak:.0f} % in one cell; entropy {entropy:.2f}"
+    left = whole.width - round(typeface(16).getlength(label))
+    whole.paste(overlay(_pale(Image.new("RGB", BAR, "#808080")), bar, 1.0), (left - BAR[0] - GAP, top + 9))
+    draw.text((left, top + 6), label, GREY, typeface(16))
+    pale = _pale(_fitted(caption.image()))
+    for column, word in enumerate(words):
+        corner = (column * (SIDE + GAP), top + 34)
+        whole.paste(overlay(pale, map_to_picture(word.mask, pale.size, caption.resize), peak), corner)
+        draw.text((corner[0], corner[1] + SIDE + 4), word.text, INK, typeface(18))
+
+
+def _fitted(picture: Image.Image) -> Image.Image:
+    """The picture in its own proportions, at most SIDE pixels long."""
+    picture = picture.copy()
+    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return picture
+
+
+def _pale(picture: Image.Image) -> Image.Image:
+    """The picture with faint colours and lightened, so that those of a mask stand out and little is in the dark."""
+    faint = Image.blend(picture, ImageOps.grayscale(picture).convert("RGB"), 0.6)
+    return Image.blend(faint, Image.new("RGB", faint.size, "white"), 0.45)
 
 
 def by_length(captions: list[dict]) -> list[tuple[float, float]]:
@@ -184,20 +248,29 @@ def fill(text: str, mark: str, content: str) -> str:
     return re.sub(rf"<!-- {re.escape(mark)} -->.*?<!-- end -->", lambda _: block, text, count=1, flags=re.DOTALL)
 
 
-def main(workdir: pathlib.Path) -> None:
+def main(workdir: pathlib.Path | None) -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
-    rows = [read_json(path) for path in sorted(workdir.glob("rows/*.json"))]
     text = PAGE.read_text(encoding="utf-8")
-    for part in dict.fromkeys(mechanism.part for mechanism in MECHANISMS.values()):
-        sheets = [path for arena in ("flickr8k", "shapes") if (path := draw_masks(workdir, part, arena))]
-        pictures = "\n\n".join(f"![Masks of the same words](images/attention/{path.name})" for path in sheets)
-        text = fill(text, f"masks: {part}", pictures)
-    text = fill(text, "table", table(rows))
-    text = fill(text, "longer", longer_table(rows))
-    if draw_lengths(workdir):
-        text = fill(text, "lengths", "![BLEU-4 by caption length](images/attention/length.png)")
+    text = fill(text, "shipped", "\n\n".join(draw_shipped(arena, model) for arena, model in SHIPPED.items()))
+    if workdir:
+        text = fill_comparison(text, workdir)
     PAGE.write_text(text, encoding="utf-8")
 
 
+def fill_comparison(text: str, workdir: pathlib.Path) -> str:
+    """The page with the figures and tables of a comparison; a figure that cannot be drawn stays as it is."""
+    rows = [read_json(path) for path in sorted(workdir.glob("rows/*.json"))]
+    for part in dict.fromkeys(mechanism.part for mechanism in MECHANISMS.values()):
+        for arena in ("flickr8k", "shapes"):
+            if markdown := draw_masks(workdir, part, arena):
+                text = fill(text, f"masks: {part} {arena}", markdown)
+    for mark, content in (("table", table(rows)), ("longer", longer_table(rows))):
+        if content.count("\n") > 1:
+            text = fill(text, mark, content)
+    if draw_lengths(workdir):
+        text = fill(text, "lengths", f"![{LENGTHS_ALT}](images/attention/length.png)")
+    return text
+
+
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]))
+    main(pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else None)
