@@ -93,7 +93,11 @@ def draw_masks(workdir: pathlib.Path, part: str, arena: str) -> str | None:
 
 def draw_shipped(arena: str, model: str) -> str:
     """The figure of a model that ships, by which the page explains how to read the others; its Markdown."""
-    return figure(f"shipped_{arena}", arena, [(f"models/{model}", given(arena, Captioner.from_pretrained(model)))])
+    return figure(
+        f"shipped_{arena}",
+        arena,
+        [(f"models/{model}", given(arena, Captioner.from_pretrained(ROOT / "models" / model)))],
+    )
 
 
 def figure(name: str, arena: str, rows: list[tuple[str, Caption]]) -> str:
