@@ -31,9 +31,9 @@ from training.shapes import Scene, captions_of, draw_scene, sample_scene
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "attention.md"
 IMAGES = ROOT / "docs" / "images" / "attention"
-PHOTO, PHOTO_TEXT = ROOT / "demo" / "examples" / "astronaut.jpg", "a woman in an orange suit in front of a flag"
+PHOTO, PHOTO_TEXT = ROOT / "demo" / "examples" / "astronaut.jpg", "a woman in a suit in front of a flag"
 SHIPPED = {"flickr8k": "flickr8k", "shapes": "shapes"}  # the model of each data set that explains the figures
-SIDE, GAP, COLUMNS, BAR = 240, 8, 4, (120, 12)
+SIDE, GAP, COLUMNS, BAR = 240, 6, 3, (120, 12)
 ROW = SIDE + 72  # title and scale above a row of masks, the words below it
 # What a row leaves out, to have room for things and colours.
 LITTLE_WORDS = {"a", "an", "the", "in", "of", "on", "and", "front", "left", "right", "above", "below"}
@@ -129,7 +129,7 @@ def sheet(rows: list[tuple[str, Caption]], shown: list[int]) -> Image.Image:
     whole = Image.new("RGB", (COLUMNS * (SIDE + GAP) - GAP, SIDE + 2 * GAP + len(rows) * ROW), PAPER)
     whole.paste(_fitted(rows[0][1].image()), (0, 0))
     draw = ImageDraw.Draw(whole)
-    for line, text in enumerate(textwrap.wrap(rows[0][1].sentence, 46)):
+    for line, text in enumerate(textwrap.wrap(rows[0][1].sentence, 38)):
         draw.text((SIDE + 2 * GAP, GAP + 30 * line), text, INK, typeface(22))
     draw.text((SIDE + 2 * GAP, SIDE - 44), "left: the picture, untouched", GREY, typeface(16))
     draw.text((SIDE + 2 * GAP, SIDE - 22), "below: where the network looked", GREY, typeface(16))
