@@ -31,8 +31,8 @@ lint: .venv/.installed-dev
 	$(BIN)/ruff format --check .
 
 docs: .venv/.installed-docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --clean
-	@echo 'The documentation is site/index.html'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --clean
+	@echo 'site/index.html; with its search: python3 -m http.server --directory site'
 
 bench: .venv/.installed-dev
 	$(BIN)/python -m pytest -s tests/benchmarks $(ARGS)
