@@ -106,7 +106,7 @@ def figure(name: str, arena: str, rows: list[tuple[str, Caption]]) -> str:
     sheet(rows, shown).save(IMAGES / f"{name}.jpg", quality=84, optimize=True)
     words = ", ".join(rows[0][1].words[index].text for index in shown)
     what = "a photo of an astronaut" if arena == "flickr8k" else "a scene of generated shapes"
-    alt = f"{what.capitalize()}, untouched, then masks of the words {words} over it: {', '.join(t for t, _ in rows)}"
+    alt = f"{what.capitalize()}, untouched, then masks of the words {words} over it: {'; '.join(t for t, _ in rows)}"
     note = f"*“{rows[0][1].text}” on {what}. The untouched picture comes first; each row has its own colour scale.*"
     return f"![{alt}](images/attention/{name}.jpg)\n\n{note}"
 
