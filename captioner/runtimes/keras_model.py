@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import functools
 import pathlib
+import threading
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,8 @@ from captioner.folders.keras_folder import build_model
 from captioner.network.attention.fusion import fusing
 from captioner.network.model import CaptionModel
 from captioner.search.graphs import Encoding, Scorer, Searcher, Starter, Stepper
+
+KEPT_SEARCHES = 8  # compiled searches; each takes up to 90 MB
 
 
 class AnyBatch:
@@ -73,7 +78,8 @@ class KerasRuntime(Runtime):
         self.model, self.vocabulary, self.metrics = model, vocabulary, metrics or {}
         self.config, self.grid = model.config, model.encoder.grid
         self._encode = AnyBatch(Encoding(model.encoder), ("pixels",))
-        self._searchers: dict[Structure, AnyBatch] = {}
+        self._searchers: collections.OrderedDict[Structure, AnyBatch] = collections.OrderedDict()
+        self._searching = threading.Lock()
         self._scorer = Scorer(model.decoder)
         self._starter = Starter(model.decoder)
         self._stepper = Stepper(model.decoder)
@@ -92,12 +98,22 @@ class KerasRuntime(Runtime):
         return self._encode({"pixels": squares})
 
     def search(self, encoded, controls: Controls):
-        structure = controls.structure
-        if structure not in self._searchers:
-            self._searchers[structure] = AnyBatch(
-                Searcher(self.model.decoder, structure, self._tables), ("annotations",)
-            )
-        return self._searchers[structure]({"annotations": encoded, **controls.inputs(len(self.vocabulary))})
+        # Room for the model's own longest caption, or a multiple: captions of other lengths need no other graph.
+        longest = self.config.decoder.max_words
+        roomy = dataclasses.replace(controls, room=-(-controls.max_words // longest) * longest)
+        found = self._searcher(roomy.structure)({"annotations": encoded, **roomy.inputs(len(self.vocabulary))})
+        return {name: value[:, :, : controls.max_words] if value.ndim > 2 else value for name, value in found.items()}
+
+    def _searcher(self, structure: Structure) -> AnyBatch:
+        """The compiled search of a structure; those that were used last are kept."""
+        with self._searching:
+            searcher = self._searchers.pop(structure, None)
+            if searcher is None:
+                searcher = AnyBatch(Searcher(self.model.decoder, structure, self._tables), ("annotations",))
+            self._searchers[structure] = searcher
+            while len(self._searchers) > KEPT_SEARCHES:
+                self._searchers.popitem(last=False)
+            return searcher
 
     def score(self, encoded, ids, controls):
         # A new length would be traced anew, which takes seconds: the end is made a word, and padding follows it.

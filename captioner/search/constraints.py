@@ -8,17 +8,17 @@ from captioner.search.controls import IMPOSSIBLE, Structure
 from captioner.vocabulary import END, PAD
 
 
-def alternatives_mask(structure: Structure, controls: dict, step, size: int):
+def alternatives_mask(controls: dict, step, size: int):
     """(size,): symbols and forbidden words; the end before `min_words`, anything else after `max_words`.
 
     Args:
-        structure, controls: of the search.
+        controls: of the search.
         step: words written so far.
         size: entries of the vocabulary.
     """
     end = ops.equal(ops.arange(size), END)
     too_short = ops.where(ops.logical_and(end, step < controls["min_words"]), IMPOSSIBLE, 0.0)
-    too_long = ops.where(ops.logical_and(ops.logical_not(end), step >= structure.max_words), IMPOSSIBLE, 0.0)
+    too_long = ops.where(ops.logical_and(ops.logical_not(end), step >= controls["max_words"]), IMPOSSIBLE, 0.0)
     return controls["banned"] + too_short + too_long
 
 
@@ -26,7 +26,7 @@ def constraints_mask(structure: Structure, controls: dict, step, sequence, size:
     """(size,) or (batch, slots, size): the word that a prefix forces; words that would repeat a run of words.
 
     Args:
-        sequence: ids as numbers (batch, slots, max_words), the words of each hypothesis so far.
+        sequence: ids as numbers (batch, slots, time), the words of each hypothesis so far.
     """
     forced = ops.take(controls["prefix"], step)
     free = ops.logical_or(ops.equal(forced, PAD), ops.equal(ops.arange(size), forced))

@@ -24,7 +24,7 @@ class Structure:
         width: hypotheses returned, and kept open in each lane of a beam.
         count: how many of them are asked for: a beam may stop when no other can be among them.
         groups: of diverse beam search.
-        max_words: longest caption.
+        time: words of the longest caption that its tensors have room for.
         no_repeat_ngram: as in `DecodingOptions`.
         required: how many words must appear.
         constrained: whether anything but the vocabulary and the length rules words out.
@@ -34,7 +34,7 @@ class Structure:
     width: int
     count: int
     groups: int
-    max_words: int
+    time: int
     no_repeat_ngram: int
     required: int
     constrained: bool
@@ -48,6 +48,7 @@ class Controls:
         options: as they were given.
         max_words: longest caption.
         prefix, required, forbidden: ids of words.
+        room: words that a search keeps room for; None for `max_words`.
     """
 
     options: DecodingOptions
@@ -55,6 +56,7 @@ class Controls:
     prefix: tuple[int, ...] = ()
     required: tuple[int, ...] = ()
     forbidden: tuple[int, ...] = ()
+    room: int | None = None
 
     @classmethod
     def resolve(cls, options: DecodingOptions, vocabulary: Vocabulary, longest: int) -> Controls:
@@ -83,6 +85,11 @@ class Controls:
         return cls(options, longest, prefix, required, forbidden)
 
     @property
+    def time(self) -> int:
+        """Words that a search keeps room for."""
+        return self.room or self.max_words
+
+    @property
     def structure(self) -> Structure:
         """What shapes the graph."""
         options = self.options
@@ -93,7 +100,7 @@ class Controls:
             options.width,
             options.count,
             groups if strategy == "diverse" else 1,
-            self.max_words,
+            self.time,
             options.no_repeat_ngram,
             len(self.required),
             bool(self.prefix or self.required or options.no_repeat_ngram),
@@ -101,13 +108,14 @@ class Controls:
 
     def inputs(self, vocabulary_size: int) -> dict[str, np.ndarray]:
         """What a search takes besides the annotation vectors, see `captioner.search.in_graph.search`."""
-        options, steps = self.options, self.max_words + 1
+        options, steps = self.options, self.time + 1
         prefix = np.full(steps, PAD, np.int32)
         prefix[: len(self.prefix)] = self.prefix
         inputs = {
             "banned": self.banned(vocabulary_size),
             "prefix": prefix,
             "min_words": np.asarray(options.min_words, np.int32),
+            "max_words": np.asarray(self.max_words, np.int32),
             "length_penalty": np.asarray(options.length_penalty, np.float32),
         }
         if self.required:
@@ -119,7 +127,7 @@ class Controls:
                 "temperature": np.asarray(options.temperature, np.float32),
                 "top_k": np.asarray(options.top_k or vocabulary_size, np.int32),
                 "top_p": np.asarray(options.top_p, np.float32),
-                "chance": self.chance()[None],
+                "chance": np.pad(self.chance(), [(0, 0), (0, self.time - self.max_words)])[None],
             }
         return inputs
 

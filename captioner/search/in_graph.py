@@ -36,13 +36,13 @@ def search(decoder: Decoder, annotations, structure: Structure, controls: dict, 
         annotations: (batch, locations, channels).
         structure: what shapes the graph.
         controls: tensors of `captioner.search.controls.Controls.inputs`: "banned" (vocabulary_size,) is added to
-            log-probabilities; "prefix" ids (max_words + 1,), PAD where any word may stand; "min_words";
+            log-probabilities; "prefix" ids (time + 1,), PAD where any word may stand; "min_words"; "max_words";
             "length_penalty"; where asked for, "required" ids (required,); "diversity"; "temperature", "top_k",
-            "top_p" and "chance" (1 or batch, width, max_words + 1), 0 to 1.
+            "top_p" and "chance" (1 or batch, width, time + 1), 0 to 1.
         tables: `decoder.tables()`, where many searches share it.
 
     Returns:
-        Tensors with the best hypothesis first, `time` = max_words:
+        Tensors with the best hypothesis first, `time` = structure.time:
         "words" ids (batch, width, time), PAD after the end; "length" (batch, width) in words; "log_probability"
         (batch, width) of the whole caption, the end included, below -1e8 where there is no such hypothesis;
         "word_log_probabilities" (batch, width, time); "weights" (batch, width, time, locations);
@@ -50,7 +50,7 @@ def search(decoder: Decoder, annotations, structure: Structure, controls: dict, 
         extras of the attention (batch, width, time, ...).
     """
     run = _Search(decoder, annotations, structure, controls, tables)
-    carry = ops.while_loop(run.goes_on, run.step, run.start(), maximum_iterations=structure.max_words + 1)
+    carry = ops.while_loop(run.goes_on, run.step, run.start(), maximum_iterations=structure.time + 1)
     return run.best(carry)
 
 
@@ -132,7 +132,7 @@ class _Columns:
 class _Search:
     def __init__(self, decoder, annotations, structure, controls, tables):
         self.decoder, self.structure, self.controls, self.tables = decoder, structure, controls, tables
-        self.lanes, self.time = Lanes.of(structure), structure.max_words
+        self.lanes, self.time = Lanes.of(structure), structure.time
         self.memory = decoder.prepare(annotations, tables)
         self.state = decoder.initial_state(annotations, self.memory, self.lanes.slots)
         self.batch = ops.shape(annotations)[0]
@@ -173,7 +173,7 @@ class _Search:
         """Whether some picture has an open hypothesis that can still be among its answers."""
         lanes = self.lanes
         # Totals only fall, and the penalty of the longest caption flatters an open one most.
-        flattered = carry["totals"] / length_penalty(self.time + 1, self.controls["length_penalty"])
+        flattered = carry["totals"] / length_penalty(self.controls["max_words"] + 1, self.controls["length_penalty"])
         bound = ops.max(ops.reshape(flattered, (-1, lanes.pools, lanes.slots // lanes.pools)), axis=-1)
         worst = carry["rank"][:, :, self.structure.count - 1 if lanes.pools == 1 else lanes.width - 1]
         return ops.any(ops.logical_and(bound > IMPOSSIBLE / 2, bound > worst))
@@ -181,7 +181,7 @@ class _Search:
     def step(self, carry):
         structure, step = self.structure, carry["step"]
         log_probabilities, state, outputs = self.decoder.step(carry["words"], carry["state"], self.memory, self.tables)
-        possible = log_probabilities + alternatives_mask(structure, self.controls, step, self.size)
+        possible = log_probabilities + alternatives_mask(self.controls, step, self.size)
         row_best = _best(possible, min(max(self.lanes.drawn, ALTERNATIVES), self.size))
         likeliest, ids = (values[:, :, :ALTERNATIVES] for values in row_best)
         sequence = carry["trail"][:, :, : self.time]
@@ -257,7 +257,7 @@ class _Search:
         moved = ops.concatenate([nowhere, moved[:, :-1]], axis=1)
         left = count - ops.arange(lanes.slots, dtype="int32") // lanes.width  # words still missing in each slot
         ends = ops.equal(ops.arange(self.size), END)
-        late = left > self.time - carry["step"] - 1  # no room for a word besides them
+        late = left > self.controls["max_words"] - carry["step"] - 1  # no room for a word besides them
         held = ops.logical_and(ops.logical_or(ends, late[:, None]), (left > 0)[:, None])
         own = ops.matmul(missing, ops.one_hot(words, self.size, dtype="float32"))
         return moved, allowed + IMPOSSIBLE * (own + ops.cast(held, "float32"))

@@ -11,6 +11,7 @@ from PIL import Image
 from captioner import Caption, ConfigError, DecodingOptions, ImageError
 from captioner.captioner import KEPT
 from captioner.pictures.geometry import open_image
+from captioner.runtimes.keras_model import KEPT_SEARCHES
 from captioner.search import in_numpy
 from captioner.search.controls import Controls
 
@@ -157,3 +158,19 @@ def test_a_score_is_that_of_one_step_after_the_other(tiny_captioner, photo, text
     for word, step in zip(scored.words, steps.records, strict=True):
         np.testing.assert_allclose(word.mask.ravel(), step["weights"], atol=1e-4)
         assert word.probability == pytest.approx(np.exp(step["word_log_probabilities"]), abs=1e-4)
+
+
+def test_one_graph_serves_captions_of_every_length(tiny_captioner, photo):
+    searchers = tiny_captioner.runtime._searchers
+    longest = tiny_captioner.config.decoder.max_words
+    lengths = [len(tiny_captioner.caption(photo, beam_width=2, min_words=n, max_words=n).words) for n in (1, 2, longest)]
+    assert lengths == [1, 2, longest]
+    assert len({structure for structure in searchers if structure.width == 2 and not structure.constrained}) == 1
+
+
+@pytest.mark.slow
+def test_compiled_searches_do_not_pile_up(tiny_captioner, photo):
+    for width in range(1, KEPT_SEARCHES + 4):
+        tiny_captioner.caption(photo, beam_width=width)
+    kept = [structure.width for structure in tiny_captioner.runtime._searchers]
+    assert kept == list(range(4, KEPT_SEARCHES + 4))

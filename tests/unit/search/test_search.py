@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import keras
@@ -42,9 +43,9 @@ def controls_of(decoder, max_words=5, **options) -> Controls:
     return Controls.resolve(DecodingOptions.parse(options), vocabulary, max_words)
 
 
-def run(decoder, annotations, max_words=5, chance=None, **options):
+def run(decoder, annotations, max_words=5, chance=None, room=None, **options):
     """Search eagerly, which on a toy is quicker than compiling; `test_the_compiled_search_is_the_same` compiles."""
-    controls = controls_of(decoder, max_words, **options)
+    controls = dataclasses.replace(controls_of(decoder, max_words, **options), room=room)
     inputs = controls.inputs(decoder.vocabulary_size) | ({} if chance is None else {"chance": chance})
     tensors = {name: keras.ops.convert_to_tensor(value) for name, value in inputs.items()}
     found = search(decoder, keras.ops.convert_to_tensor(annotations), controls.structure, tensors)
@@ -190,6 +191,19 @@ def test_the_compiled_search_is_the_same():
         assert compiled.keys() == eager.keys()
         for name, value in eager.items():
             np.testing.assert_allclose(compiled[name], value, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"beam_width": 4, "count": 4}, {"strategy": "sample", "count": 3, "seed": 5}, {"no_repeat_ngram": 3},
+     {"strategy": "diverse", "beam_width": 4, "count": 2}, {"beam_width": 3, "required_words": "a b", "prefix": "c"}],
+)  # fmt: skip
+def test_room_for_longer_captions_changes_nothing(options):
+    decoder, annotations = make_decoder(6), pictures()
+    exact = run(decoder, annotations, max_words=4, **options)
+    roomy = run(decoder, annotations, max_words=4, room=9, **options)
+    for name, value in exact.items():
+        np.testing.assert_array_equal(roomy[name][:, :, :4] if value.ndim > 2 else roomy[name], value, err_msg=name)
 
 
 @pytest.mark.parametrize("width", range(1, 9))
