@@ -147,13 +147,21 @@ def _save_masks(caption, folder: pathlib.Path, stem: str, stems: dict[str, int])
     return True
 
 
+class _Lines:
+    """Where rows of CSV go: Python before 3.13 quotes a carriage return in a name only where lines end with one."""
+
+    @staticmethod
+    def write(row: str) -> None:
+        sys.stdout.write(row.removesuffix("\r\n") + "\n")
+
+
 class _Writer:
     """Captions on stdout in one of the formats."""
 
     def __init__(self, format: Format):
         self.format, self.rows = format, []
         if format is Format.csv:
-            self.csv = csv.writer(sys.stdout, lineterminator="\n")
+            self.csv = csv.writer(_Lines())
             self.csv.writerow(["image", "caption", "score"])
 
     def row(self, photo: pathlib.Path, caption) -> None:

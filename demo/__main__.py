@@ -1,4 +1,4 @@
-"""python -m demo [--model DIR] [--host 127.0.0.1] [--port 7860] [--debug]"""
+"""python -m demo [--model DIR] [--host 127.0.0.1] [--port 7860] [--allow-host NAME …] [--debug]"""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from captioner.errors import one_line
 from captioner.quiet import silence_frameworks
 from demo.place import bind, own_folder
 
+MAX_LINE = 500  # letters
 LOG = logging.getLogger("demo")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -28,6 +29,9 @@ def main(
         str, typer.Option(help="Address to listen on; 0.0.0.0 opens the page to the network.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A further name that the page is reached by, such as that of a proxy.")
+    ] = None,
     debug: Annotated[bool, typer.Option(help="Show the whole story of every error and warning.")] = False,
 ) -> None:
     """Open the demo page of a model in the browser at http://HOST:PORT.
@@ -41,7 +45,7 @@ def main(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server takes over: leave no folder behind
     try:
         with bind(host, port) as listening, own_folder() as folder:
-            _serve(listening, folder, model, f"http://{host}:{port}")
+            _serve(listening, folder, model, f"http://{host}:{port}", [host, *(allow_host or ())])
     except CaptionerError as error:
         if debug:
             raise
@@ -57,7 +61,7 @@ def _speak_alone(debug: bool) -> None:
         return
     silence_frameworks()
     ours = logging.StreamHandler(sys.stderr)
-    ours.setFormatter(logging.Formatter("demo: %(message)s"))
+    ours.setFormatter(_OneLine("demo: %(message)s"))
     LOG.addHandler(ours)
     LOG.propagate = False
     logging.getLogger().addHandler(logging.NullHandler())
@@ -66,7 +70,15 @@ def _speak_alone(debug: bool) -> None:
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
-def _serve(listening, folder: str, model: pathlib.Path, address: str) -> None:
+class _OneLine(logging.Formatter):
+    """Whatever a message holds of strangers' words, it is one line of text on the terminal, of bounded length."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        line = super().formatMessage(record)
+        return one_line(line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}…")
+
+
+def _serve(listening, folder: str, model: pathlib.Path, address: str, hosts: list[str]) -> None:
     try:
         captioner = Captioner.from_pretrained(model)
     except CaptionerError as error:
@@ -75,9 +87,8 @@ def _serve(listening, folder: str, model: pathlib.Path, address: str) -> None:
     from demo.app import build_app, page_options
     from demo.server import make_server
 
-    server = make_server(
-        build_app(captioner), page_options(), folder, lambda: typer.echo(f"The demo is ready at {address}")
-    )
+    ready = lambda: typer.echo(f"The demo is ready at {address}")
+    server = make_server(build_app(captioner), page_options(), folder, ready, hosts)
     server.run(sockets=[listening])
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from captioner import Caption, Captioner
 from demo import evidence
 from demo.batch import caption_files
+from demo.bounds import given_words
 from demo.listeners import errors_for_people, search
 from demo.models import Models
 from demo.takeaway import make_file
@@ -94,7 +95,7 @@ def add_endpoints(models: Models) -> None:
     def score(photo: gr.FileData, text: str, model: str = "") -> CaptionResult:
         with errors_for_people(photo):
             captioner = models[model]
-            return _result(captioner, captioner.score(uploaded(photo), text), [])
+            return _result(captioner, captioner.score(uploaded(photo), given_words(captioner, text)), [])
 
     def captions(photos: list[gr.FileData], beam_width: int = 5, model: str = "") -> list[BatchRow]:
         with errors_for_people(None):
@@ -102,7 +103,8 @@ def add_endpoints(models: Models) -> None:
 
     def check_mask(photo: gr.FileData, text: str, index: int, model: str = "") -> MaskCheck:
         with errors_for_people(photo):
-            check = evidence.check_mask(models[model], uploaded(photo), text, index)
+            captioner = models[model]
+            check = evidence.check_mask(captioner, uploaded(photo), given_words(captioner, text), index)
             return {
                 "word": check.word,
                 "probability": check.probability,
@@ -118,7 +120,8 @@ def add_endpoints(models: Models) -> None:
         model: str = "",
     ) -> gr.FileData:
         with errors_for_people(photo):
-            made = make_file(models[model].score(uploaded(photo), text), kind, index)
+            captioner = models[model]
+            made = make_file(captioner.score(uploaded(photo), given_words(captioner, text)), kind, index)
             return cache_file(*made)
 
     def list_models() -> list[str]:

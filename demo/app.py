@@ -13,6 +13,7 @@ from demo.api import add_endpoints
 from demo.listeners import Listeners, warm_up
 from demo.models import Models
 from demo.tabs import batch_tab, compare_tab, photo_tab
+from demo.uploads import in_words
 
 HERE = pathlib.Path(__file__).parent
 SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
@@ -63,7 +64,7 @@ def build_app(captioner: Captioner) -> gr.Blocks:
     """
     models = Models(captioner)
     listeners = Listeners(models)
-    with gr.Blocks(title="Captioner", analytics_enabled=False, delete_cache=(3600, 86400)) as app:
+    with gr.Blocks(title="Captioner", analytics_enabled=False) as app:
         gr.Markdown(INTRODUCTION, elem_id="introduction")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("One photo", elem_id="one"):
@@ -73,6 +74,7 @@ def build_app(captioner: Captioner) -> gr.Blocks:
             with gr.Tab("Many photos", elem_id="many"):
                 batch_tab(models, listeners)
         add_endpoints(models)
+    app.process_api = in_words(app.process_api)
     app.state_session_capacity = SESSIONS
     app.queue(max_size=256, api_open=False)  # closed: else a direct request passes by the queue
     threading.Thread(target=models.prepare, args=(warm_up,), daemon=True).start()

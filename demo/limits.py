@@ -19,11 +19,17 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from captioner.errors import one_line
+from demo.hosts import Hosts
+from demo.questions import Questions, read_question
+from demo.refusals import BROKEN, BUSY, FULL, NONSENSE, NOT_HERE, NOT_UPLOADED, STOPPING, TOO_SLOW, Refused, too_long
+
 MAX_REQUESTS = 600  # at once; a browser that waits for its caption holds two
 MAX_CONNECTIONS = 900
 MAX_UPLOAD = 300_000_000  # bytes of one request, which may hold many photos
 MAX_BODY = 4_000_000  # bytes of any other request
 MIN_FREE = 500_000_000  # bytes of disk that uploads leave alone
+MAX_STORED = 2_000_000_000  # bytes of uploads, those included that are too young to be swept
 HEADER_SECONDS = 10.0
 GAP_SECONDS = 20.0  # between two pieces of a body
 BODY_SECONDS = 300.0
@@ -48,31 +54,14 @@ HEADERS = (
     (b"referrer-policy", b"same-origin"),
     (b"x-frame-options", b"SAMEORIGIN"),
 )
+# What Gradio and FastAPI would answer with a list of faults, in plain text or not at all.
+IN_OUR_WORDS = {503: BUSY, 422: NONSENSE, 500: BROKEN}
+BODY_HEADERS = (b"content-length", b"content-type", b"transfer-encoding")
+MAX_SHOWN = 200  # letters of a path on stderr
 LOG = logging.getLogger("demo")
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-
-
-class Refused(Exception):
-    """A request that goes no further: its status, and what a person is told."""
-
-    def __init__(self, status: int, text: str):
-        super().__init__(text)
-        self.status, self.text = status, text
-
-
-BUSY = Refused(503, "The server is busy; try again in a moment.")
-STOPPING = Refused(503, "The server is stopping; try again in a minute.")
-FULL = Refused(507, "The server has no room for more photos at the moment; try again later.")
-TOO_SLOW = Refused(408, "The photo took too long to arrive; try again.")
-NOT_HERE = Refused(404, "There is nothing here.")
-NONSENSE = Refused(400, "The server does not understand this question.")
-NOT_UPLOADED = Refused(403, "That photo was not uploaded; upload it first.")
-
-
-def _too_long(limit: int) -> Refused:
-    return Refused(413, f"That is more than {limit / 1e6:.0f} MB at once; send fewer or smaller photos.")
 
 
 class Limits:
@@ -81,15 +70,18 @@ class Limits:
     Args:
         app: what answers.
         folder: where uploads go.
+        questions: what it can be asked.
+        hosts: under which names.
 
     Attributes:
         stopping: whether new questions are refused.
         waiting: visitors that wait for an answer.
+        stored: bytes of uploads; those that came since the last sweep are added up here.
     """
 
-    def __init__(self, app: Callable, folder: str):
-        self.app, self.folder = app, folder
-        self.stopping = False
+    def __init__(self, app: Callable, folder: str, questions: Questions, hosts: Hosts):
+        self.app, self.folder, self.questions, self.hosts = app, folder, questions, hosts
+        self.stopping, self.stored = False, 0
         self.waiting = self._requests = 0
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -105,7 +97,11 @@ class Limits:
         try:
             self._check(request)
             if scope["method"] == "POST" and scope["path"] != UPLOAD:
-                check_question(await request.whole_body(), self.folder)
+                question = read_question(await request.whole_body())
+                check_files(question, self.folder)
+                request.replace_body(json.dumps(self.questions.checked(scope["path"], question)).encode())
+            elif waits:
+                self.questions.check_waiting(scope["path"])
             await self.app(scope, request.receive, request.send)
             if request.refused and not request.answered:
                 await request.answer(request.refused)
@@ -129,41 +125,51 @@ class Limits:
                 raise STOPPING
             if scope["path"] == UPLOAD:
                 request.limit = MAX_UPLOAD
-                if shutil.disk_usage(self.folder).free < MIN_FREE + (request.length or 0):
+                coming = request.length or 0
+                if shutil.disk_usage(self.folder).free < MIN_FREE + coming or self.stored + coming > MAX_STORED:
                     raise FULL
+                request.arrived = self._store
             if request.length is not None and request.length > request.limit:
-                raise _too_long(request.limit)
+                raise too_long(request.limit)
+        self.hosts.check(scope["method"], request.headers)
+
+    def _store(self, count: int) -> None:
+        """Count bytes of an upload as they come, since not every request tells its length."""
+        self.stored += count
+        if self.stored > MAX_STORED:
+            raise FULL
 
     async def _fail(self, request: _Request, error: Exception) -> None:
-        refused = request.refused or (error if isinstance(error, Refused) else None)
-        if refused is None and isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            refused = FULL
         if isinstance(error, ClientDisconnect):
             return
-        if refused is None and isinstance(error, (TypeError, ValueError, KeyError)):
-            refused = NONSENSE  # Gradio's way to say that arguments are missing or of another type
-        if refused is None:
-            LOG.error("%s %s failed: %s", request.scope["method"], request.scope["path"], type(error).__name__)
-            LOG.debug("", exc_info=error)
-            refused = Refused(500, "Something went wrong on the server.")
+        refused = error if isinstance(error, Refused) else request.refused
+        if refused is None or refused is BROKEN:
+            refused = self._blamed(request, error)
         if not request.answered:
             await request.answer(refused)
         elif request.refused:
             raise ConnectionError  # the answer has begun; all that is left is to hang up
 
+    @staticmethod
+    def _blamed(request: _Request, error: Exception) -> Refused:
+        """What to say of an error that nobody foresaw."""
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return FULL
+        if isinstance(error, (TypeError, ValueError, KeyError)):
+            return NONSENSE  # Gradio's way to say that arguments are missing or of another type
+        if not (request.answered and WAITING.fullmatch(request.scope["path"])):  # told there that nobody asked
+            method, path = request.scope["method"], one_line(request.scope["path"][:MAX_SHOWN])
+            LOG.error("%s %s failed: %s", method, path, type(error).__name__)
+            LOG.debug("", exc_info=error)
+        return BROKEN
 
-def check_question(body: bytes, folder: str) -> None:
-    """See that a question is JSON, and that every file in it that Gradio would open was uploaded.
+
+def check_files(question: dict[str, Any], folder: str) -> None:
+    """See that every file in a question that Gradio would open was uploaded.
 
     Raises:
         Refused: it is not so.
     """
-    try:
-        question = json.loads(body)
-    except (ValueError, RecursionError):
-        raise NONSENSE from None
-    if not isinstance(question, dict):
-        raise NONSENSE
     waiting, uploads = [question], pathlib.Path(folder).resolve()
     while waiting:
         value = waiting.pop()
@@ -191,20 +197,26 @@ class _Request:
         self.refused: Refused | None = None  # remembered, since Gradio may turn what is raised into something else
         self._kept: bytes | None = None
         self._came, self._end, self._ended = 0, time.monotonic() + BODY_SECONDS, False
-        headers = dict(scope["headers"])
-        length = headers.get(b"content-length", b"")
+        self.arrived: Callable[[int], None] = lambda count: None
+        self.headers = dict(scope["headers"])
+        length = self.headers.get(b"content-length", b"")
         self.length = int(length) if length.isdigit() else None
 
     async def whole_body(self) -> bytes:
-        """The body, which `receive` gives once more."""
+        """The body; `replace_body` says what `receive` gives instead."""
         parts = []
         while not self._ended:
             message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
             parts.append(message.get("body", b""))
-        self._kept = b"".join(parts)
-        return self._kept
+        return b"".join(parts)
+
+    def replace_body(self, body: bytes) -> None:
+        """Let what answers read another body than came."""
+        self._kept, length = body, str(len(body)).encode()
+        others = [(name, value) for name, value in self.scope["headers"] if name not in BODY_HEADERS]
+        self.scope["headers"] = [*others, (b"content-length", length), (b"content-type", b"application/json")]
 
     async def receive(self) -> dict[str, Any]:
         if self._kept is not None:
@@ -220,7 +232,11 @@ class _Request:
         self._came += len(message.get("body", b""))
         self._ended = message["type"] != "http.request" or not message.get("more_body")
         if self._came > self.limit:
-            raise self._refuse(_too_long(self.limit))
+            raise self._refuse(too_long(self.limit))
+        try:
+            self.arrived(len(message.get("body", b"")))
+        except Refused as refused:
+            raise self._refuse(refused) from None
         return message
 
     def _refuse(self, refused: Refused) -> Refused:
@@ -229,8 +245,7 @@ class _Request:
 
     async def send(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            if message["status"] == 503 and not self.refused:
-                self.refused = BUSY  # its queue is full
+            self.refused = self.refused or IN_OUR_WORDS.get(message["status"])
             if self.refused:
                 return  # Gradio's own words for it
             self.answered = True

@@ -20,7 +20,9 @@ from captioner.config import Config
 from captioner.pictures.reading import Source, open_image
 from demo import evidence
 from demo.batch import Row, caption_files, describe_row, table_of, to_csv, to_json
+from demo.bounds import check_length, fitting, given_words
 from demo.models import Models
+from demo.settings import SETTINGS
 from demo.takeaway import make_file
 from demo.uploads import readable, uploaded
 from demo.viewer import cache_file, cache_photo, describe_picture, message
@@ -51,6 +53,13 @@ class Question(Config):
     index: int = pydantic.Field(0, ge=-1)
     word: str = pydantic.Field("", max_length=100)
     kind: str = ""
+
+    @pydantic.field_validator("options")
+    @classmethod
+    def _only_settings(cls, options: dict[str, Any]) -> dict[str, Any]:
+        if unknown := set(options) - set(SETTINGS):
+            raise ValueError(f"{min(unknown)[:100]} is no setting of the page; they are {', '.join(SETTINGS)}")
+        return options
 
 
 class Listeners:
@@ -83,7 +92,7 @@ class Listeners:
             growing = Caption((), 0.0, picture, picture.size)
             yield say([growing], True) | {"reading": not self.models.is_ready(model)}
             captioner = self.models[model]
-            options = seeded(options)
+            options = seeded(fitting(captioner, options))
             for growing in captioner.stream(picture, **for_stream(options)):
                 yield say([growing], True)
             captions = settle(captioner, picture, options, growing)
@@ -96,9 +105,9 @@ class Listeners:
             captioner, picture = self.models[question.model], open_image(uploaded(question.photo))
             before = question.text.split()[: question.index]
             if question.word == "<end>":
-                captions = [captioner.score(picture, " ".join(before))]
+                captions = [captioner.score(picture, given_words(captioner, " ".join(before)))]
             else:
-                options = question.options | {"prefix": " ".join([*before, question.word])}
+                options = fitting(captioner, question.options) | {"prefix": " ".join([*before, question.word])}
                 captions = search(captioner, picture, options)
             known = question.model_dump(include={"photo", "model", "options"})
             content = describe_picture(captions, cache_photo(picture))
@@ -109,13 +118,15 @@ class Listeners:
         """How much the words of a caption lean on the photo."""
         with asked(event) as question:
             captioner = self.models[question.model]
-            return self._leaning(captioner, captioner.score(uploaded(question.photo), question.text))
+            text = given_words(captioner, question.text)
+            return self._leaning(captioner, captioner.score(uploaded(question.photo), text))
 
     def check(self, event: gr.EventData) -> Message:
         """Blur out where a word looked, and an equal place elsewhere."""
         with asked(event) as question:
             captioner = self.models[question.model]
-            check = evidence.check_mask(captioner, uploaded(question.photo), question.text, question.index)
+            text = given_words(captioner, question.text)
+            check = evidence.check_mask(captioner, uploaded(question.photo), text, question.index)
             return message(
                 "check",
                 text=question.text,
@@ -129,7 +140,7 @@ class Listeners:
         """Make a file of a caption."""
         with asked(event) as question:
             captioner = self.models[question.model]
-            caption = captioner.score(uploaded(question.photo), question.text)
+            caption = captioner.score(uploaded(question.photo), given_words(captioner, question.text))
             data, name, mime_type = make_file(caption, question.kind, question.index)
             return message("file", file=cache_file(data, name, mime_type).model_dump())
 
@@ -199,6 +210,7 @@ def for_stream(options: dict[str, Any]) -> dict[str, Any]:
 def search(captioner: Captioner, photo: Source, options: dict[str, Any]) -> list[Caption]:
     """The best captions that a search finds, as many as can be shown side by side."""
     chosen = DecodingOptions.parse(options)
+    check_length(captioner, chosen)
     count = SIDE_BY_SIDE if chosen.strategy == "sample" else min(SIDE_BY_SIDE, chosen.width)
     return captioner.caption(photo, **{**options, "count": count})
 

@@ -35,7 +35,7 @@ class Models:
 
     def is_ready(self, name: str) -> bool:
         """Whether a model has been read."""
-        return (name or self.default) in self._ready
+        return isinstance(name, str) and (name or self.default) in self._ready
 
     def __getitem__(self, name: str) -> Captioner:
         """The model of a name; the default for an empty one.
@@ -45,7 +45,7 @@ class Models:
         """
         name = name or self.default
         if name not in self.names:
-            raise ModelError(f"there is no model '{name}' here; choose one of {', '.join(self.names)}")
+            raise ModelError(f"there is no model {str(name)[:100]!r} here; choose one of {', '.join(self.names)}")
         with self._reading:
             if name not in self._ready:
                 self._ready[name] = Captioner.from_pretrained(self._folder / name)

@@ -40,18 +40,25 @@ def bind(host: str, port: int) -> socket.socket:
 
 @contextlib.contextmanager
 def own_folder() -> Iterator[str]:
-    """A folder of this process for uploads, in $GRADIO_TEMP_DIR where that is set; removed with the process."""
+    """A folder of this process for uploads, in $GRADIO_TEMP_DIR where that is set; removed with the process.
+
+    Other temporary files go into one beside it: TensorFlow writes some at each start, and is not asked to tidy up.
+    """
     above = os.environ.get("GRADIO_TEMP_DIR")
     try:
         if above:
             os.makedirs(above, exist_ok=True)
-        folder = tempfile.mkdtemp(prefix="captioner-demo-", dir=above)
+        whole = tempfile.mkdtemp(prefix="captioner-demo-", dir=above)
+        folder, scratch = os.path.join(whole, "uploads"), os.path.join(whole, "scratch")
+        for path in (folder, scratch):
+            os.mkdir(path, 0o700)
     except OSError as error:
         raise ConfigError(
             f"cannot write to {above or tempfile.gettempdir()}: {error.strerror}; name a folder in $GRADIO_TEMP_DIR"
         ) from None
-    os.environ["GRADIO_TEMP_DIR"] = folder
+    os.environ["GRADIO_TEMP_DIR"], before, tempfile.tempdir = folder, tempfile.tempdir, scratch
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        tempfile.tempdir = before
+        shutil.rmtree(whole, ignore_errors=True)

@@ -11,14 +11,16 @@ import contextlib
 import pathlib
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from typing import Any
 
 import fastapi
 import gradio as gr
 import uvicorn
 
+from demo.hosts import Hosts
 from demo.limits import ImpatientProtocol, Limits
+from demo.questions import Questions
 
 KEEP_FILES = 1000  # uploads and photos for the page; the newest are kept
 KEEP_BYTES = 1_000_000_000
@@ -29,7 +31,9 @@ DRAIN_SECONDS = 60.0  # for answers in flight when the server is told to stop
 LINGER_SECONDS = 2.0  # for visitors who have asked and do not listen yet, and for the photos of the last answers
 
 
-def make_server(page: gr.Blocks, options: dict[str, Any], folder: str, ready: Callable[[], None]) -> Server:
+def make_server(
+    page: gr.Blocks, options: dict[str, Any], folder: str, ready: Callable[[], None], hosts: Iterable[str] = ()
+) -> Server:
     """The server of a page.
 
     Args:
@@ -37,16 +41,18 @@ def make_server(page: gr.Blocks, options: dict[str, Any], folder: str, ready: Ca
         options: arguments of `launch` that belong to the page.
         folder: where uploads go.
         ready: called once it answers.
+        hosts: names that it goes by, besides those of this machine.
     """
+    own = frozenset(path for path in pathlib.Path(folder).rglob("*") if path.is_file())  # such as the examples
 
     @contextlib.asynccontextmanager
     async def lifespan(_: fastapi.FastAPI) -> AsyncIterator[None]:
-        sweeping = asyncio.create_task(_sweep_for_ever(pathlib.Path(folder), page))
+        sweeping = asyncio.create_task(_sweep_for_ever(pathlib.Path(folder), page, own, limits))
         yield
         sweeping.cancel()
 
     app = fastapi.FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    limits = Limits(app, folder)
+    limits = Limits(app, folder, Questions(page), Hosts(hosts))
 
     @app.get("/health/live")
     def is_live() -> dict[str, str]:
@@ -111,26 +117,35 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def _sweep_for_ever(folder: pathlib.Path, page: gr.Blocks) -> None:
+async def _sweep_for_ever(folder: pathlib.Path, page: gr.Blocks, own: Collection[pathlib.Path], limits: Limits) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        removed = await asyncio.to_thread(sweep, folder)
+        before = limits.stored
+        removed, kept_bytes = await asyncio.to_thread(sweep, folder, own)
         page.upload_file_set.difference_update(removed)
+        limits.stored += kept_bytes - before  # what has come meanwhile stays counted
 
 
-def sweep(folder: pathlib.Path) -> list[str]:
-    """Remove the oldest files of a folder, as far as there are too many, and empty folders; returns what was removed.
+def sweep(folder: pathlib.Path, own: Collection[pathlib.Path] = ()) -> tuple[list[str], int]:
+    """Remove the oldest files of a folder, as far as there are too many, and empty folders.
 
     That includes what visitors who left halfway began to upload.
+
+    Args:
+        folder: of uploads.
+        own: files of the page itself, which stay.
+
+    Returns:
+        What was removed, and how many bytes of visitors are left.
     """
     found = []
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):
             status = path.lstat()
-            if not path.is_dir():
+            if not path.is_dir() and path not in own:
                 found.append((status.st_mtime, status.st_size, path))
     found.sort(reverse=True, key=lambda entry: entry[0])
-    removed, kept_bytes, now = [], 0, time.time()
+    removed, kept_bytes, left, now = [], 0, 0, time.time()
     for place, (changed, size, path) in enumerate(found):
         kept_bytes += size
         too_many = place >= KEEP_FILES or kept_bytes > KEEP_BYTES or now - changed > KEEP_SECONDS
@@ -138,8 +153,10 @@ def sweep(folder: pathlib.Path) -> list[str]:
             with contextlib.suppress(OSError):
                 path.unlink()
                 removed.append(str(path))
+                continue
+        left += size
     for path in folder.rglob("*"):
         if path.is_dir() and now - path.stat().st_mtime > IN_USE_SECONDS:
             with contextlib.suppress(OSError):
                 path.rmdir()
-    return removed
+    return removed, left

@@ -13,16 +13,17 @@ STRATEGIES = {
     "Sampling": "sample",
 }
 # Which strategies a setting belongs to; it is hidden for the others.
+SETTINGS = ("strategy", "max_words", "beam_width", "temperature")
 BEAMS, SAMPLES = ("beam", "diverse"), ("sample",)
 
 
 def decoding_options(strategy: str, beam_width: float, max_words: float, temperature: float) -> dict[str, Any]:
     """Fields of `DecodingOptions`, without those that do not belong to the strategy."""
-    options: dict[str, Any] = {"strategy": strategy, "max_words": int(max_words)}
+    options: dict[str, Any] = {"strategy": strategy, "max_words": max_words}
     if strategy in BEAMS:
-        options["beam_width"] = int(beam_width)
+        options["beam_width"] = beam_width
     if strategy in SAMPLES:
-        options["temperature"] = float(temperature)
+        options["temperature"] = temperature
     return options
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import errno
+import functools
 import html
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import gradio as gr
+import pydantic
 from gradio.utils import get_upload_folder, is_in_or_equal
 
 from captioner import CaptionerError
 from captioner.errors import one_line
+from demo.refusals import NONSENSE
 
 LOG = logging.getLogger("demo")
+MAX_NAME = 100  # letters of a file's name, as it is shown
 
 
 def uploaded(photo: dict[str, Any] | None) -> str:
@@ -44,10 +49,16 @@ def uploaded(photo: dict[str, Any] | None) -> str:
     raise gr.Error(message, print_exception=False)
 
 
+def own_name(photo: dict[str, Any], otherwise: str = "the photo") -> str:
+    """The name that its owner gave a photo, of bounded length."""
+    name = photo.get("orig_name")
+    name = name if name and isinstance(name, str) else otherwise
+    return name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…"
+
+
 def explain(error: CaptionerError, photo: dict[str, Any]) -> str:
     """The message of an error in which the photo has the name that its owner gave it."""
-    name = str(photo.get("orig_name") or "the photo")
-    return str(error).replace(one_line(photo["path"]), one_line(name if len(name) <= 100 else f"{name[:100]}…"))
+    return str(error).replace(one_line(photo["path"]), one_line(own_name(photo)))
 
 
 def readable(error: Exception, photo: dict[str, Any] | None) -> gr.Error:
@@ -57,6 +68,8 @@ def readable(error: Exception, photo: dict[str, Any] | None) -> gr.Error:
     if isinstance(error, CaptionerError):
         known = isinstance(photo, dict) and isinstance(photo.get("path"), str)
         text = explain(error, photo) if known else str(error)
+    elif isinstance(error, pydantic.ValidationError):  # Gradio's own reading of what the page sends
+        text = NONSENSE.text
     elif isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
         text = "The server has no room for this at the moment; try again later."
     else:
@@ -64,3 +77,16 @@ def readable(error: Exception, photo: dict[str, Any] | None) -> gr.Error:
         LOG.debug("", exc_info=error)
         text = "Something went wrong on the server; try another photo or other settings."
     return gr.Error(html.escape(text, quote=False), print_exception=False)
+
+
+def in_words(process: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Gradio's way to answer a question, with words for whatever goes wrong there; its own would be `null`."""
+
+    @functools.wraps(process)
+    async def answer(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await process(*args, **kwargs)
+        except Exception as error:
+            raise readable(error, None) from None
+
+    return answer

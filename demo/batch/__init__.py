@@ -18,12 +18,13 @@ import gradio as gr
 
 from captioner import Caption, Captioner, CaptionerError, ConfigError
 from captioner.pictures.reading import open_image
-from demo.uploads import explain, uploaded
+from demo.uploads import explain, own_name, uploaded
 from demo.viewer import cache_photo
 
 MAX_FILES = 200
 BATCH_SIZE = 4  # the table grows by so many rows at a time
 THUMBNAIL = 192
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet begins to compute at
 HERE = pathlib.Path(__file__).parent
 
 
@@ -63,11 +64,13 @@ def caption_files(captioner: Captioner, files: list[dict[str, Any]], **options) 
         ConfigError: there are no files or too many, or an option is out of range.
         gradio.Error: one of them was not uploaded.
     """
+    if files and not isinstance(files, list):
+        raise ConfigError(f"photos come as a list. Received: {type(files).__name__}")
     if not 0 < len(files or []) <= MAX_FILES:
         raise ConfigError(f"choose 1 to {MAX_FILES} photos. Received: {len(files or [])}")
     answers = captioner.captions([uploaded(file) for file in files], batch_size=BATCH_SIZE, **options)
     for file, answer in zip(files, answers, strict=True):
-        name = file.get("orig_name") or pathlib.Path(file["path"]).name
+        name = own_name(file, pathlib.Path(file["path"]).name)
         if isinstance(answer, CaptionerError):
             yield Row(name, error=explain(answer, {**file, "orig_name": name}).removeprefix(f"{name}: "))
         else:
@@ -102,14 +105,19 @@ def table_of(rows: list[dict[str, Any]], total: int) -> dict[str, Any]:
 
 
 def to_csv(rows: list[Row]) -> bytes:
-    """image, caption, score, confidence, error; with the mark by which spreadsheets know UTF-8."""
+    """image, caption, score, confidence, error; with the mark by which spreadsheets know UTF-8.
+
+    A name that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(["image", "caption", "score", "confidence", "error"])
     for row in rows:
         score = row.caption.score if row.caption else None
         numbers = ["", ""] if score is None else [f"{score:.4f}", f"{math.exp(score):.4f}"]
-        writer.writerow([row.file, row.caption.text if row.caption else "", *numbers, row.error or ""])
+        texts = (row.file, row.caption.text if row.caption else "", row.error or "")
+        file, caption, error = (f"'{text}" if text.startswith(FORMULA) else text for text in texts)
+        writer.writerow([file, caption, *numbers, error])
     return text.getvalue().encode("utf-8-sig")
 
 

@@ -105,9 +105,7 @@ def test_slow_and_vanishing_visitors_beside_normal_ones(running):
     body = httpx.Request("POST", "http://x", files={"files": ("a.jpg", data)})
     body.read()
     kind = body.headers["content-type"]
-    head = (
-        f"POST {API}/upload HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body.content)}\r\n\r\n"
-    )
+    head = f"POST {API}/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body.content)}\r\n\r\n"
 
     async def slow():
         _, writer = await asyncio.open_connection("127.0.0.1", running.port)

@@ -91,7 +91,7 @@ def test_no_path_leads_to_a_file_of_the_server(running, root, prefix):
         for way in WAYS:
             target = way.format(path=path.lstrip("/") if ".." in way else path, uploads=running.uploads)
             with socket.create_connection(("127.0.0.1", running.port), 30) as raw:  # httpx would tidy the path up
-                raw.sendall(f"GET {prefix}{target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+                raw.sendall(f"GET {prefix}{target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
                 answer = b"".join(iter(lambda raw=raw: raw.recv(65536), b""))
             status = int(answer.split(b" ", 2)[1])
             assert status in (400, 403, 404), f"{prefix}{target}: {status}"
@@ -181,7 +181,7 @@ def test_nobody_passes_by_the_queue(running):
 def test_too_much_at_once_is_refused_before_it_comes(running):
     for path, limit in ((f"{API}/upload", MAX_UPLOAD), (f"{API}/queue/join", MAX_BODY)):
         with socket.create_connection(("127.0.0.1", running.port), 30) as raw:
-            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {limit + 1}\r\n"
+            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {limit + 1}\r\n"
             raw.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n".encode())
             answer = raw.recv(65536) + raw.recv(65536)
         assert answer.startswith(b"HTTP/1.1 413") and b"send fewer or smaller photos" in answer
@@ -261,7 +261,7 @@ def test_visitors_who_leave_and_who_dawdle_hold_nobody_up(running, photo_bytes):
         if i % 4 == 0:
             raw.sendall(b"GET / HTTP/1.1\r\nHost:")
         else:
-            raw.sendall(f"POST {API}/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n".encode())
+            raw.sendall(f"POST {API}/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n".encode())
             raw.sendall(b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n")
             raw.sendall(b'Content-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\nabc')
         if i % 2:
@@ -282,7 +282,7 @@ async def _gather(waiting):
 @pytest.mark.slow
 def test_a_header_that_never_ends_is_cut_off(running):
     with socket.create_connection(("127.0.0.1", running.port), 40) as raw:
-        raw.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-")
+        raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-")
         start = time.perf_counter()
         with contextlib.suppress(ConnectionResetError):
             assert raw.recv(100) == b""
@@ -362,7 +362,7 @@ def test_old_uploads_are_swept_and_young_ones_stay(tmp_path):
     (tmp_path / "hour" / "old.jpg").write_bytes(b"x")
     os.utime(tmp_path / "hour" / "old.jpg", (now - 4000, now - 4000))
     (tmp_path / "young.jpg").write_bytes(b"x")
-    removed = sweep(tmp_path)
+    removed, _ = sweep(tmp_path)
     left = {path.name for path in tmp_path.glob("*.jpg")}
     assert len(left) == KEEP_FILES and "young.jpg" in left and "0.jpg" in left
     assert str(tmp_path / "hour" / "old.jpg") in removed

@@ -1,0 +1,90 @@
+"""What the demo's server keeps, for how long, and what it tells of strangers."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import time
+
+import httpx
+import pytest
+
+from demo.__main__ import _OneLine
+from demo.hosts import Hosts
+from demo.limits import MAX_STORED, Limits
+from demo.refusals import FULL, Refused
+from demo.server import KEEP_SECONDS, SWEEP_SECONDS, sweep
+from tests import pictures
+from tests.visitors import API, demo
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    with demo(tmp_path_factory.mktemp("demo")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def photo_bytes():
+    return pictures.encode(pictures.base().resize((240, 180)), "JPEG")
+
+
+def test_the_photos_of_the_page_itself_stay(tmp_path):
+    now = time.time()
+    for name in ("example.jpg", "visitor.jpg"):
+        (tmp_path / name).write_bytes(b"xy")
+        os.utime(tmp_path / name, (now - 9000, now - 9000))
+    removed, left = sweep(tmp_path, own={tmp_path / "example.jpg"})
+    assert removed == [str(tmp_path / "visitor.jpg")] and left == 0
+    assert (tmp_path / "example.jpg").exists()
+
+
+def test_the_examples_outlive_the_hour(running):
+    """Thumbnails that could not be fetched any more, and a click on one that said the photo is no longer here."""
+    config = json.dumps(httpx.get(f"{running.address}/config", timeout=60).json())
+    examples = {path for path in re.findall(r'"path": "([^"]+[.]jpg)"', config) if str(running.uploads) in path}
+    assert len(examples) >= 5
+    stranger = next(iter(running.uploads.glob("*/uploads"))) / "stranger.jpg"
+    stranger.write_bytes(b"x")
+    for path in (*examples, stranger):
+        os.utime(path, (time.time() - 2 * KEEP_SECONDS,) * 2)
+    end = time.monotonic() + 6 * SWEEP_SECONDS
+    while stranger.exists() and time.monotonic() < end:
+        time.sleep(0.5)
+    assert not stranger.exists()
+    for path in examples:
+        assert httpx.get(f"{running.address}{API}/file={path}", timeout=60).status_code == 200
+
+
+def test_uploads_are_refused_where_they_would_be_too_many():
+    limits = Limits(None, "/", None, Hosts())
+    limits._store(MAX_STORED)
+    with pytest.raises(Refused) as refused:
+        limits._store(1)
+    assert refused.value is FULL
+
+
+def test_a_line_of_the_log_is_one_line_without_control_sequences():
+    record = logging.makeLogRecord({"msg": "POST %s failed", "args": ("\x1b[31mRED\n\0\u202e" + "x" * 5000,)})
+    line = _OneLine("demo: %(message)s").format(record)
+    assert line.startswith(r"demo: POST \x1b[31mRED\n\x00\u202exxx") and len(line) < 600 and line.isprintable()
+
+
+def test_pages_of_others_are_not_served(running, photo_bytes):
+    for headers in ({"host": "evil.example"}, {"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}):
+        sent = httpx.post(
+            f"{running.address}{API}/upload", files={"files": ("a.jpg", photo_bytes)}, headers=headers, timeout=30
+        )
+        assert sent.status_code in (403, 421) and "--allow-host" in sent.json()["detail"]
+    assert httpx.get(f"{running.address}/config", headers={"host": "evil.example"}, timeout=60).status_code == 421
+
+
+def test_nothing_is_left_among_temporary_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    with demo(tmp_path) as running:
+        assert httpx.get(f"{running.address}/health/ready", timeout=60).status_code == 200
+        assert not list((tmp_path / "tmp").iterdir())
+    assert not list(running.uploads.iterdir())
