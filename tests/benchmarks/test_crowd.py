@@ -105,7 +105,8 @@ def test_slow_and_vanishing_visitors_beside_normal_ones(running):
     body = httpx.Request("POST", "http://x", files={"files": ("a.jpg", data)})
     body.read()
     kind = body.headers["content-type"]
-    head = f"POST {API}/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body.content)}\r\n\r\n"
+    length = len(body.content)
+    head = f"POST {API}/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
 
     async def slow():
         _, writer = await asyncio.open_connection("127.0.0.1", running.port)
