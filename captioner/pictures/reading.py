@@ -21,6 +21,7 @@ from PIL import Image
 
 from captioner.errors import ImageError
 from captioner.pictures.colours import to_rgb
+from captioner.pictures.parts import check_parts
 from captioner.pictures.tags import check_all_tags, check_tags, exif_of_jpeg
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -162,11 +163,16 @@ class _Watched(io.BytesIO):
     """A file in memory that ends a reading which takes too long: decoders come back for more bytes again and again.
 
     What counts is processor time, so that a busy machine refuses nothing.
+
+    Args:
+        data: the file.
+        name: of the picture, for the error.
+        end: when it takes too long, by `time.thread_time()`.
     """
 
-    def __init__(self, data: bytes, name: str):
+    def __init__(self, data: bytes, name: str, end: float):
         super().__init__(data)
-        self._name, self._end = name, time.thread_time() + MAX_SECONDS
+        self._name, self._end = name, end
 
     def read(self, size: int | None = -1) -> bytes:
         if time.thread_time() > self._end:
@@ -193,17 +199,18 @@ def _decode(data: bytes, name: str) -> Picture:
         raise ImageError(f"{name}: is empty, so it is not a picture")
     if len(data) > MAX_BYTES:
         raise ImageError(f"{name}: {_too_long(len(data))}")
-    format = _format(data, name)
+    format, end = _format(data, name), time.thread_time() + MAX_SECONDS
+    check_parts(data, format, name)
     if format == "TIFF":
         check_tags(data, name)
     elif format == "JPEG":
         check_tags(exif_of_jpeg(data, name), name)
     elif format == "AVIF":
         check_all_tags(data, name)
-    with _pillow_errors(name), _opened(format, data, name) as picture:
+    with _pillow_errors(name), _opened(format, data, name, end) as picture:
         _check_size(picture.size, name, format)
         if format == "PNG":
-            _verify_png(data, name)
+            _verify_png(data, name, end)
         stored = picture.size
         if format == "JPEG":
             _decode_smaller(picture)
@@ -227,21 +234,21 @@ def _format(data: bytes, name: str) -> str:
     raise ImageError(f"{name}: is not a picture in one of the formats {', '.join(_available())}")
 
 
-def _opened(format: str, data: bytes, name: str) -> Image.Image:
+def _opened(format: str, data: bytes, name: str, end: float) -> Image.Image:
     """The reader of one format over a file, nothing decoded yet.
 
     `Image.open` would compare the size with a limit of its own and warn, and filters of warnings belong to all
     threads.
     """
     try:
-        return Image.OPEN[format][0](_Watched(data, name), "")
+        return Image.OPEN[format][0](_Watched(data, name, end), "")
     except SyntaxError as error:
         raise ImageError(f"{name}: cannot be read as a picture: the {format} file is damaged: {error}") from None
 
 
-def _verify_png(data: bytes, name: str) -> None:
+def _verify_png(data: bytes, name: str, end: float) -> None:
     """Decoding skips the checksums and the end of the file; Pillow checks them when asked."""
-    with _opened("PNG", data, name) as picture:
+    with _opened("PNG", data, name, end) as picture:
         picture.verify()
 
 
