@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -17,7 +18,7 @@ from demo.limits import MAX_STORED, Limits
 from demo.refusals import FULL, Refused
 from demo.server import KEEP_SECONDS, SWEEP_SECONDS, sweep
 from tests import pictures
-from tests.visitors import API, demo
+from tests.visitors import API, Visitor, client, demo, file_data
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +89,29 @@ def test_nothing_is_left_among_temporary_files(tmp_path, monkeypatch):
         assert httpx.get(f"{running.address}/health/ready", timeout=60).status_code == 200
         assert not list((tmp_path / "tmp").iterdir())
     assert not list(running.uploads.iterdir())
+
+
+@pytest.mark.slow
+def test_three_hundred_different_questions_take_no_more_memory_than_a_few(tmp_path, photo_bytes):
+    """Each pair of beam width and longest caption took 30 to 90 MB for good."""
+    widths = [("beam", width) for width in range(1, 21)] + [("diverse", width) for width in range(1, 6)]
+    asked = [
+        {"strategy": strategy, "beam_width": width, "max_words": length}
+        for strategy, width in widths
+        for length in range(1, 13)
+    ]
+    assert len(asked) == 300
+
+    async def ask(running):
+        async with client(running) as of_httpx:
+            visitor = Visitor(of_httpx)
+            photo = file_data((await visitor.upload(photo_bytes)).json()[0])
+            assert (await visitor.ask(photo)).caption
+            start = running.memory()
+            for arguments in asked:
+                answer = await visitor.ask(photo, **arguments)
+                assert len(answer.caption["words"]) <= arguments["max_words"]
+            return running.memory() - start
+
+    with demo(tmp_path) as running:
+        assert asyncio.run(ask(running)) < 800
