@@ -53,6 +53,15 @@ def test_version_needs_no_picture(root):
     assert (done.returncode, done.stdout, done.stderr) == (0, f"captioner {captioner.__version__}\n", "")
 
 
+def test_a_name_with_a_carriage_return_is_one_cell_of_csv(model, photo, tmp_path):
+    named = tmp_path / "a\rb\nc.png"
+    named.write_bytes(photo.read_bytes())
+    options = ("--model", str(model), "--format", "csv", "--debug")
+    done = CliRunner().invoke(app, [str(named), str(photo), *options])
+    rows = list(csv.DictReader(io.StringIO(done.stdout_bytes.decode(), newline="")))
+    assert [row["image"] for row in rows] == [str(named), str(photo)] and all(row["caption"] for row in rows)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -17,6 +17,7 @@ from PIL import Image
 
 from captioner import ConfigError, DecodingOptions, ModelError
 from demo import batch, evidence
+from demo.bounds import fitting, given_words
 from demo.listeners import for_stream, search, seeded, settle
 from demo.models import Models
 from demo.settings import decoding_options
@@ -118,13 +119,36 @@ def test_a_batch_has_a_row_for_every_file(tiny_captioner, photo, tmp_path, monke
 
     table = list(csv.DictReader(batch.to_csv(rows).decode("utf-8-sig").splitlines()))
     assert [row["caption"] for row in table] == [wanted, "", wanted]
-    assert [row["image"] for row in table] == ["wide.jpg", "=bad.png", "wide.jpg"]
+    assert [row["image"] for row in table] == ["wide.jpg", "'=bad.png", "wide.jpg"]
     found = json.loads(batch.to_json(rows))
     assert found[0]["text"] == wanted and "not a picture" in found[1]["error"]
     with pytest.raises(gr.Error, match="was not uploaded"):
         list(batch.caption_files(tiny_captioner, [{"path": str(photo)}]))
     with pytest.raises(ConfigError, match="choose 1 to 200 photos. Received: 0"):
         list(batch.caption_files(tiny_captioner, []))
+
+
+def test_no_name_is_a_formula_in_a_spreadsheet():
+    names = ["=1+1", "@SUM(A1)", "-2.jpg", "+3.jpg", "\tx", "\rx", "a=1.jpg", "it's.jpg"]
+    rows = [batch.Row(name, error="is not a picture") for name in names]
+    cells = [row["image"] for row in csv.DictReader(io.StringIO(batch.to_csv(rows).decode("utf-8-sig"), newline=""))]
+    assert cells == [*(f"'{name}" for name in names[:6]), *names[6:]]
+
+
+def test_texts_are_bounded_by_the_longest_caption(tiny_captioner):
+    longest = tiny_captioner.config.decoder.max_words
+    assert given_words(tiny_captioner, "a " * longest)
+    for text, words in (
+        ("a " * (longest + 1), f"has {longest + 1} words"),
+        ("a" * 3000, "3000 letters"),
+        ("a" * 101, "101"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            given_words(tiny_captioner, text)
+    with pytest.raises(ConfigError, match=f"max_words is at most {longest} for this model. Received: {longest + 1}"):
+        search(tiny_captioner, None, {"max_words": longest + 1})
+    assert fitting(tiny_captioner, {"max_words": 99})["max_words"] == longest
+    assert fitting(tiny_captioner, {"max_words": 2, "beam_width": 3}) == {"max_words": 2, "beam_width": 3}
 
 
 def test_models_are_those_of_the_folder_and_read_when_asked_for(tiny_captioner, root):
