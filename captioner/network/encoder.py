@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import socket
 
 import keras
 import numpy as np
@@ -11,6 +12,8 @@ from keras import ops
 from captioner.config import EncoderConfig
 from captioner.errors import ConfigError
 from captioner.network.class_maps import ClassMaps
+
+PATIENCE = 15.0  # seconds that a server of weights may keep silent
 
 
 def application(name: str):
@@ -28,13 +31,25 @@ def application(name: str):
 
 def _build_application(config: EncoderConfig, weights: str | None):
     build, module = application(config.architecture)
-    size = config.image_size
+    size, patience = config.image_size, socket.getdefaulttimeout()
     try:
+        socket.setdefaulttimeout(PATIENCE)
         full = build(include_top=False, weights=weights, input_shape=(size, size, 3), **config.options)
-    except (TypeError, ValueError, OSError) as error:
+    except Exception as error:  # Keras raises plain exceptions, too: of a download, say
         reason = str(error).strip().split("\n")[0]
-        raise ConfigError(f"cannot build the encoder {config.architecture} with weights {weights}: {reason}") from None
+        raise ConfigError(
+            f"cannot build the encoder {config.architecture} with weights {weights}: {reason}{_without(weights)}"
+        ) from None
+    finally:
+        socket.setdefaulttimeout(patience)
     return full, module
+
+
+def _without(weights: str | None) -> str:
+    """What to do where weights cannot be downloaded."""
+    if weights != "imagenet":
+        return ""
+    return '; set encoder_weights to a file of weights or to "none", or start_from to a model folder'
 
 
 def _tap(full: keras.Model, config: EncoderConfig) -> keras.Model:

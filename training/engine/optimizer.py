@@ -6,8 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from captioner.errors import ModelError
 from captioner.network.model import CaptionModel
 from training.config import Stage
+
+NAMED = 3  # weights that an error names
 
 
 class TwoRateAdamW(keras.optimizers.AdamW):
@@ -16,6 +19,9 @@ class TwoRateAdamW(keras.optimizers.AdamW):
     Args:
         encoder_rate: the multiple.
         encoder_paths: paths of the encoder's variables.
+
+    Raises:
+        ModelError: a variable that is to be trained gets no gradient.
     """
 
     def __init__(self, encoder_rate: float = 1.0, encoder_paths: frozenset[str] = frozenset(), **kwargs):
@@ -25,6 +31,18 @@ class TwoRateAdamW(keras.optimizers.AdamW):
     def build(self, variables):
         super().build(variables)
         self._factors = [self.encoder_rate if v.path in self.encoder_paths else 1.0 for v in variables]
+
+    def apply(self, grads, trainable_variables=None):
+        """Keras leaves variables without a gradient as they are, with a warning; here they end the run."""
+        grads = list(grads)
+        variables = list(self._trainable_variables if trainable_variables is None else trainable_variables)
+        idle = [v.path for v, gradient in zip(variables, grads, strict=True) if gradient is None]
+        if idle:
+            raise ModelError(
+                f"{len(idle)} of {len(variables)} weights that this stage trains get no gradient, such as "
+                f"{', '.join(idle[:NAMED])}; set train_encoder_from to train fewer layers, or report this network"
+            )
+        super().apply(grads, trainable_variables)
 
     def update_step(self, gradient, variable, learning_rate):
         place = self._get_variable_index(variable)  # TensorFlow hands over its own variable here, which has no path

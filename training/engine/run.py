@@ -65,10 +65,13 @@ class Run:
 
     def __init__(self, config: TrainingConfig, data: pathlib.Path, workdir: pathlib.Path, teachers: Teachers):
         self.config, self.workdir = config, pathlib.Path(workdir)
+        self._start = load_model(config.start_from) if config.start_from else None
+        self.encoder = (
+            self._restored_encoder() if self._start else self._encoder()
+        )  # before the data: weights that cannot be had are told at once
         examples = read_dataset(data)
         self.train, self.all_dev = of_split(examples, "train"), of_split(examples, "dev")
         self.dev = self.all_dev[: config.validation_pictures]
-        self._start = load_model(config.start_from) if config.start_from else None
         self.detections, nouns = self._detections(teachers)
         texts = [text for path in teachers.texts for text in read_texts(path)]
         self.vocabulary = self._vocabulary(texts)
@@ -81,9 +84,18 @@ class Run:
             f"{len(self.train)} pictures, {len(self.captions)} captions, {len(self.vocabulary)} words, "
             f"{boxed} words with boxes, {len(self.texts)} captions without photos; {len(self.dev)} dev pictures"
         )
-        self.encoder = self._start[0].encoder if self._start else self._encoder()
         if self.encoder.class_maps and self.detections:
             self._learn_class_maps()
+
+    def _restored_encoder(self) -> Encoder:
+        """Variables made frozen, as those of a loaded model are, never train on TensorFlow: a run makes its own."""
+        loaded, config = self._start[0], self.config
+        difference = first_difference(loaded.config.model_dump(mode="json"), config.model.model_dump(mode="json"))
+        if difference:
+            raise ConfigError(f"{config.start_from} is another network: model.{difference}")
+        encoder = Encoder(config.model.encoder, name="encoder")
+        encoder.set_weights(loaded.encoder.get_weights())
+        return encoder
 
     def _detections(self, teachers: Teachers) -> tuple[Detections | None, Nouns | None]:
         """What a detector saw, and the words that name it."""
@@ -140,10 +152,7 @@ class Run:
         texts = itertools.chain((text for example in self.train for text in example.captions), more)
         if self._start is None:
             return Vocabulary.count(texts, self.config.min_count)
-        model, vocabulary, _ = self._start
-        difference = first_difference(model.config.model_dump(mode="json"), self.config.model.model_dump(mode="json"))
-        if difference:
-            raise ConfigError(f"{self.config.start_from} is another network: model.{difference}")
+        vocabulary = self._start[1]
         words = [word for text in texts for word in split_words(text)]
         known = sum(word in vocabulary for word in words)
         rich.print(f"{self.config.start_from} knows {100 * known / max(len(words), 1):.1f} % of the training words")
@@ -152,6 +161,11 @@ class Run:
     def model(self, stage: Stage) -> CaptionModel:
         """The network with the dropout of a stage, its encoder frozen as the stage asks."""
         self.encoder.set_trainable_from(stage.train_encoder_from)
+        if stage.train_encoder_from is not None and not self.encoder.trainable_variables:
+            raise ConfigError(
+                f"train_encoder_from '{stage.train_encoder_from}' leaves no weights to train; name an earlier layer, or "
+                "leave it out"
+            )
         return CaptionModel(
             self.config.model,
             len(self.vocabulary),
