@@ -7,10 +7,12 @@ import subprocess
 import sys
 
 import h5py
+import keras
 import numpy as np
 import pytest
 
 from captioner import Captioner
+from captioner.folders.keras_folder import load_model
 from training.config import load_config
 from training.evaluate import evaluate
 from training.train import train
@@ -111,8 +113,6 @@ def _score_vector(weights):
 
 
 def _random_application_weights(path):
-    import keras
-
     network = keras.applications.MobileNet(include_top=False, weights=None, input_shape=(64, 64, 3), alpha=0.25)
     network.save_weights(path)
 
@@ -138,3 +138,14 @@ def test_a_wrong_command_is_one_line(root, tmp_path):
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("error: a source is one of flickr8k:IMAGES:CAPTIONS[:SPLIT_FOLDER], ")
     assert line.endswith("or shapes. Received: nonsense")
+
+
+def test_the_encoder_of_a_model_that_training_starts_from_is_trained(root, trained, shapes, tmp_path):
+    changes = [f"start_from={trained}", "stages.steps=2", "stages.learning_rate=0.01", "stages.warm_up=0"]
+    folder = train(smoke(root, changes), shapes, tmp_path)
+    before, after = (load_model(path)[0].encoder for path in (trained, folder))
+    for model in (before, after):
+        model.set_trainable_from("")
+    pairs = list(zip(before.trainable_variables, after.trainable_variables, strict=True))
+    assert len(pairs) > 20
+    assert all((keras.ops.convert_to_numpy(one) != keras.ops.convert_to_numpy(two)).any() for one, two in pairs)

@@ -40,7 +40,7 @@ class TwoRateAdamW(keras.optimizers.AdamW):
         if idle:
             raise ModelError(
                 f"{len(idle)} of {len(variables)} weights that this stage trains get no gradient, such as "
-                f"{', '.join(idle[:NAMED])}; set train_encoder_from to train fewer layers, or report this network"
+                f"{', '.join(idle[:NAMED])}; set train_encoder_from to a later layer, or leave it out"
             )
         super().apply(grads, trainable_variables)
 

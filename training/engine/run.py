@@ -66,9 +66,8 @@ class Run:
     def __init__(self, config: TrainingConfig, data: pathlib.Path, workdir: pathlib.Path, teachers: Teachers):
         self.config, self.workdir = config, pathlib.Path(workdir)
         self._start = load_model(config.start_from) if config.start_from else None
-        self.encoder = (
-            self._restored_encoder() if self._start else self._encoder()
-        )  # before the data: weights that cannot be had are told at once
+        # Before the data: weights that cannot be had are told at once.
+        self.encoder = self._restored_encoder() if self._start else self._encoder()
         examples = read_dataset(data)
         self.train, self.all_dev = of_split(examples, "train"), of_split(examples, "dev")
         self.dev = self.all_dev[: config.validation_pictures]
@@ -163,8 +162,8 @@ class Run:
         self.encoder.set_trainable_from(stage.train_encoder_from)
         if stage.train_encoder_from is not None and not self.encoder.trainable_variables:
             raise ConfigError(
-                f"train_encoder_from '{stage.train_encoder_from}' leaves no weights to train; name an earlier layer, or "
-                "leave it out"
+                f"train_encoder_from '{stage.train_encoder_from}' leaves no weights to train; name an earlier "
+                "layer, or leave it out"
             )
         return CaptionModel(
             self.config.model,

@@ -83,3 +83,13 @@ def test_what_cannot_be_built_is_refused_in_one_line(changes, message):
 def test_weights_that_are_not_there_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="cannot build the encoder MobileNet with weights"):
         Encoder(config(), weights=str(tmp_path / "none.h5"))
+
+
+def test_weights_that_cannot_be_downloaded_are_one_line(monkeypatch):
+    def no_network(*args, **kwargs):
+        raise Exception("URL fetch failure on https://example.org/w.h5: None -- [Errno -2] Name or service not known")
+
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", no_network)
+    with pytest.raises(ConfigError, match="URL fetch failure .*; set encoder_weights to a file .* start_from") as error:
+        Encoder(config(options={"alpha": 0.25}, image_size=128), weights="imagenet")
+    assert "\n" not in str(error.value)
