@@ -41,7 +41,7 @@ def _explain(error: pydantic.ValidationError, model: type[pydantic.BaseModel]) -
 class Config(pydantic.BaseModel):
     """Base of all descriptions: immutable, strict about keys, errors in one line."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> Self:

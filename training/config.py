@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import tomllib
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import pydantic
 
@@ -21,6 +21,9 @@ NOT_SELF_CRITICAL = (
     "texts",
     "appearance_dropout",
 )
+
+MOST = 10**9  # of whatever is counted: a number of hundreds of digits is a slip
+Path = Annotated[str, pydantic.Field(min_length=1, pattern=r"^[^\x00]*$")]
 
 
 class Stage(Config):
@@ -60,9 +63,9 @@ class Stage(Config):
         patience: epochs without a better CIDEr-D after which the stage ends.
     """
 
-    epochs: int = pydantic.Field(ge=1)
+    epochs: int = pydantic.Field(ge=1, le=MOST)
     train_encoder_from: str | None = None
-    batch_size: int = pydantic.Field(80, ge=1)
+    batch_size: int = pydantic.Field(80, ge=1, le=65536)
     learning_rate: float = pydantic.Field(4e-4, gt=0)
     final_rate: float = pydantic.Field(0.02, ge=0, le=1)
     warm_up: float = pydantic.Field(0.02, ge=0, lt=1)
@@ -84,10 +87,10 @@ class Stage(Config):
     samples: int = pydantic.Field(5, ge=1, le=20)
     baseline: Literal["greedy", "samples"] = "greedy"
     captions_per_picture: int = pydantic.Field(1, ge=1, le=100)
-    texts: int = pydantic.Field(0, ge=0)
+    texts: int = pydantic.Field(0, ge=0, le=MOST)
     appearance_dropout: float = pydantic.Field(0.0, ge=0, lt=1)
-    steps: int | None = pydantic.Field(None, ge=1)
-    patience: int = pydantic.Field(100, ge=1)
+    steps: int | None = pydantic.Field(None, ge=1, le=MOST)
+    patience: int = pydantic.Field(100, ge=1, le=MOST)
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -139,22 +142,24 @@ class TrainingConfig(Config):
     """
 
     model: ModelConfig
-    encoder_weights: str = "imagenet"
+    encoder_weights: Path = "imagenet"
     class_maps: ClassMapsTraining = ClassMapsTraining()
-    start_from: str | None = None
-    word_vectors: str | None = None
-    min_count: int = pydantic.Field(5, ge=1)
+    start_from: Path | None = None
+    word_vectors: Path | None = None
+    min_count: int = pydantic.Field(5, ge=1, le=MOST)
     max_words: int = pydantic.Field(24, ge=1, le=100)
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    seed: int = 0
-    validation_pictures: int = pydantic.Field(1000, ge=1)
+    seed: int = pydantic.Field(0, ge=0, lt=2**32)
+    validation_pictures: int = pydantic.Field(1000, ge=1, le=MOST)
     validation_beam_width: int = pydantic.Field(3, ge=1, le=20)
-    checkpoint_steps: int | None = pydantic.Field(None, ge=1)
+    checkpoint_steps: int | None = pydantic.Field(None, ge=1, le=MOST)
     stages: tuple[Stage, ...] = pydantic.Field(min_length=1)
 
 
 def load_config(path: str | pathlib.Path, changes: list[str] | None = None) -> TrainingConfig:
-    """Read a TOML file and apply `section.key=value` changes; a stage is named by its number, `stages.0.epochs=2`.
+    """Read a TOML file and apply `section.key=value` changes.
+
+    `stages.0.epochs=2` changes the first stage, `stages.epochs=2` every one.
 
     Raises:
         ConfigError: no such file, not TOML, or a key or value that is wrong.
@@ -176,16 +181,30 @@ def load_config(path: str | pathlib.Path, changes: list[str] | None = None) -> T
 def _plain(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
-def _set(values: Any, keys: list[str], value: Any) -> None:
-    for key in keys[:-1]:
-        try:
-            values = values[int(key)] if isinstance(values, list) else values.setdefault(key, {})
-        except (ValueError, IndexError, AttributeError):
-            raise ConfigError(f"--set {'.'.join(keys)}: there is no '{key}' to change") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"--set {'.'.join(keys)}: '{keys[-1]}' does not lie in a section")
-    values[keys[-1]] = value
+def _set(values: Any, keys: list[str], value: Any, path: str = "") -> None:
+    """Change one value in nested dicts and lists; a name where a number of a list is due means all of its entries."""
+    key, rest = keys[0], keys[1:]
+    here = f"{path}.{key}" if path else key
+    if isinstance(values, list):
+        for place in _places(values, key, path):
+            _set(values[place], rest if key.isdecimal() else keys, value, here if key.isdecimal() else path)
+    elif not isinstance(values, dict) or not key:
+        raise ConfigError(f"--set {here}={value!r}: there is no section '{path}'; settings are named section.key")
+    elif rest:
+        _set(values.setdefault(key, {}), rest, value, here)
+    else:
+        values[key] = value
+
+
+def _places(values: list, key: str, path: str) -> range:
+    """The entries of a list that a key names."""
+    if not key.isdecimal():
+        return range(len(values))
+    if len(key) > 9 or int(key) >= len(values):
+        last = f"{path}.0 is the only one" if len(values) == 1 else f"{path} run from 0 to {len(values) - 1}"
+        raise ConfigError(f"--set {path}.{key}: there is no '{key}' to change; {last}")
+    return range(int(key), int(key) + 1)
