@@ -31,6 +31,7 @@ def prepare(
     max_words: int = 24,
     strict: bool = False,
     drop_near_duplicates: bool = False,
+    allow_outside: bool = False,
 ) -> Examination | None:
     """Write `out`/captions.jsonl and `out`/report.html from a source.
 
@@ -41,6 +42,7 @@ def prepare(
         max_words: longer captions are cut in training.
         strict: refuse a source with any finding, once the report is written.
         drop_near_duplicates: leave out pictures of train or dev nearly the same as one of a later split.
+        allow_outside: take pictures outside the source's folder of pictures, which a file of captions may name.
 
     Returns:
         What was found; None for shapes.
@@ -54,7 +56,7 @@ def prepare(
         return None
     if not (dev >= 0 and test >= 0 and dev + test < 1):
         raise DatasetError(f"shares of dev and test are 0 or more and leave something to train on: {dev}, {test}")
-    reading = read_source(source)
+    reading = read_source(source, allow_outside)
     complete_split(reading.records, dev, test)
     examination = examine(reading, max_words, drop_near_duplicates)
     statistics = describe(examination.examples)
@@ -94,9 +96,12 @@ def main(
         bool,
         typer.Option("--drop-near-duplicates", help="Leave out pictures nearly the same as one of a later split."),
     ] = False,
+    allow_outside: Annotated[
+        bool, typer.Option("--allow-outside", help="Take pictures outside the folder of pictures, too.")
+    ] = False,
 ) -> None:
     """Make a data set ready for training and say what is wrong with it."""
-    prepare(source, out, dev, test, max_words, strict, drop_near_duplicates)
+    prepare(source, out, dev, test, max_words, strict, drop_near_duplicates, allow_outside)
     examples = read_dataset(out)
     pictures = {split: sum(example.split == split for example in examples) for split in SPLITS}
     captions = sum(len(example.captions) for example in examples)

@@ -29,15 +29,26 @@ SHARD = 512
 def encoder_key(
     config: EncoderConfig, weights: Sequence[np.ndarray], images: Sequence[str | pathlib.Path], mirrored: bool = False
 ) -> str:
-    """Hash of the encoder (architecture, tap, weights, image size, resize) and of the pictures' names and sizes."""
+    """Hash of the encoder (architecture, tap, weights, image size, resize) and of the pictures' names and sizes.
+
+    Raises:
+        DatasetError: a picture is not there.
+    """
     digest = hashlib.sha256(json.dumps(config.model_dump(exclude={"class_maps"}), sort_keys=True).encode())
     for array in weights:
         digest.update(np.ascontiguousarray(array))
     for path in map(pathlib.Path, images):
-        digest.update(f"{path.name}\0{path.stat().st_size}\n".encode())
+        digest.update(f"{path.name}\0{_size(path)}\n".encode())
     if mirrored:
         digest.update(b"mirrored")
     return digest.hexdigest()[:16]
+
+
+def _size(path: pathlib.Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror}; run training.prepare to find all of these") from None
 
 
 def load_squares(paths: Sequence[str | pathlib.Path], config: EncoderConfig, pool=None) -> np.ndarray:

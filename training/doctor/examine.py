@@ -6,6 +6,7 @@ import collections
 import dataclasses
 from collections.abc import Iterator
 
+from captioner.errors import one_line
 from captioner.vocabulary import split_words
 from training.data.datasets.examples import SPLITS, Example
 from training.data.datasets.reading import Reading, Record
@@ -14,6 +15,7 @@ from training.doctor.pictures import Look, look_at_all, near_duplicates
 # Each class of problem and what is done about it.
 KINDS = {
     "entry": ("entries that cannot be read", "left out"),
+    "outside": ("pictures outside the folder of pictures; --allow-outside takes them", "left out"),
     "missing": ("pictures that are not there", "left out"),
     "unreadable": ("pictures that cannot be read", "left out"),
     "bare": ("pictures without a caption", "left out"),
@@ -35,11 +37,17 @@ class Finding:
         kind: a key of `KINDS`.
         name: the picture, or the place in a file.
         detail: what is wrong with it.
+
+    Both come from strangers' files and are kept to one line that any terminal and page can show.
     """
 
     kind: str
     name: str
     detail: str
+
+    def __post_init__(self):
+        object.__setattr__(self, "name", one_line(self.name))
+        object.__setattr__(self, "detail", one_line(self.detail))
 
 
 @dataclasses.dataclass
@@ -79,6 +87,7 @@ def examine(reading: Reading, max_words: int, drop_near: bool = False) -> Examin
         drop_near: leave out pictures of train (or dev) that are nearly those of dev or test.
     """
     findings = [Finding("entry", place, reason) for place, reason in reading.faults]
+    findings += [Finding("outside", name, f"lies in {folder}") for name, folder in reading.outside]
     captioned = []
     for record in reading.records:
         texts = list(_usable_captions(record, max_words, findings))

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image
 
-from captioner.errors import ImageError
+from captioner.errors import ImageError, one_line
 from captioner.pictures.reading import open_image
 from training.progress import counted
 
@@ -47,13 +47,13 @@ class Look:
 
 def look_at(path: pathlib.Path) -> Look:
     """Read one picture whole, as training will."""
-    if not path.is_file():
-        return Look("is not there", missing=True)
     try:
+        if not path.is_file():
+            return Look("is not there", missing=True)
         picture = open_image(path)
         digest = hashlib.sha256(path.read_bytes()).digest()
-    except (ImageError, OSError) as error:
-        return Look(str(error).removeprefix(f"{path}: "))
+    except (ImageError, OSError, ValueError) as error:
+        return Look(one_line(str(error)).removeprefix(f"{path}: "))
     gray = np.asarray(picture.convert("L").resize((SIDE + 1, SIDE), Image.Resampling.BOX), np.int16)
     bits = np.where(gray[:, 1:] > gray[:, :-1], 1, -1).astype(np.int8).ravel()
     thumbnail = np.asarray(picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))

@@ -7,11 +7,24 @@ import pathlib
 import re
 from collections.abc import Sequence
 
+import pydantic
+
 from captioner.errors import DatasetError
 from training.data.datasets import Example
-from training.data.datasets.reading import read_json
+from training.data.datasets.json_text import Row, check, read_json
 
 NUMBER = re.compile(r"(\d+)$")
+
+
+class Result(Row):
+    """A caption and the picture it belongs to, named by one of the two."""
+
+    caption: str
+    image: str | None = None
+    image_id: int | str | None = None
+
+
+RESULTS = pydantic.TypeAdapter(list[Result])
 
 
 def image_ids(examples: Sequence[Example]) -> list[int]:
@@ -48,19 +61,20 @@ def read_predictions(path: pathlib.Path, examples: Sequence[Example]) -> list[st
     Raises:
         DatasetError: the file is in neither format, or its pictures are not these.
     """
-    rows = read_json(path)
-    good = lambda row: (
-        isinstance(row.get("caption"), str) and isinstance(row.get("image", row.get("image_id")), str | int)
-    )
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and good(row) for row in rows):
-        raise DatasetError(f"{path}: expected a list of objects with image_id (or image) and caption")
-    key = "image" if rows and "image" in rows[0] else "image_id"
+    try:
+        rows = check(RESULTS, read_json(path))
+    except ValueError as error:
+        raise DatasetError(
+            f"{path}: expected a list of objects with image_id (or image) and caption; {error}"
+        ) from None
+    key = "image" if rows and rows[0].image is not None else "image_id"
     names = [example.image.name for example in examples] if key == "image" else image_ids(examples)
     captions: dict = {}
     for row in rows:
-        if row.get(key) in captions:
-            raise DatasetError(f"{path}: {key} {row.get(key)!r} has two captions; a results file has one a picture")
-        captions[row.get(key)] = row["caption"]
+        name = getattr(row, key)
+        if name in captions:
+            raise DatasetError(f"{path}: {key} {name!r} has two captions; a results file has one a picture")
+        captions[name] = row.caption
     missing = [name for name in names if name not in captions]
     strangers = set(captions) - set(names)
     if missing or strangers:

@@ -5,8 +5,43 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
+import pydantic
+
 from captioner.errors import DatasetError
-from training.data.datasets.reading import SPLIT_NAMES, Reading, Record, read_json
+from training.data.datasets.json_text import Row, check, read_json
+from training.data.datasets.reading import SPLIT_NAMES, Reading, Record
+
+
+class Image(Row):
+    """An entry of "images"."""
+
+    id: int | str
+    file_name: str = pydantic.Field(min_length=1)
+
+
+class Annotation(Row):
+    """An entry of "annotations"."""
+
+    image_id: int | str
+    caption: str
+
+
+class Sentence(Row):
+    """A caption as Karpathy's files hold it."""
+
+    raw: str
+
+
+class Entry(Row):
+    """An entry of "images" in Karpathy's files."""
+
+    filename: str = pydantic.Field(min_length=1)
+    split: str
+    sentences: list[Sentence]
+    filepath: str = ""
+
+
+IMAGE, ANNOTATION, ENTRY = map(pydantic.TypeAdapter, (Image, Annotation, Entry))
 
 
 def read_coco(images: pathlib.Path, annotations: pathlib.Path) -> Reading:
@@ -44,18 +79,25 @@ def _read_file(images: pathlib.Path, path: pathlib.Path, split: str) -> Reading:
     folder = _folder(images, path)
     records: dict[Any, Record] = {}
     for place, entry in enumerate(entries["images"]):
-        if not isinstance(entry, dict) or not isinstance(entry.get("file_name"), str) or "id" not in entry:
-            reading.faults.append((f"{path.name} images[{place}]", "expected an object with id and file_name"))
+        try:
+            image = check(IMAGE, entry)
+        except ValueError as error:
+            reading.faults.append(
+                (f"{path.name} images[{place}]", f"expected an object with id and file_name; {error}")
+            )
         else:
-            records[entry["id"]] = Record(folder / entry["file_name"], [], split)
+            records[image.id] = Record(folder / image.file_name, [], split)
     for place, entry in enumerate(entries["annotations"]):
         where = f"{path.name} annotations[{place}]"
-        if not isinstance(entry, dict) or not isinstance(entry.get("caption"), str):
-            reading.faults.append((where, "expected an object with image_id and caption"))
-        elif entry.get("image_id") not in records:
-            reading.faults.append((where, f"no picture has the id {entry.get('image_id')!r}"))
+        try:
+            annotation = check(ANNOTATION, entry)
+        except ValueError as error:
+            reading.faults.append((where, f"expected an object with image_id and caption; {error}"))
+            continue
+        if annotation.image_id not in records:
+            reading.faults.append((where, f"no picture has the id {annotation.image_id!r}"))
         else:
-            records[entry["image_id"]].captions.append(entry["caption"].strip())
+            records[annotation.image_id].captions.append(annotation.caption.strip())
     reading.records = list(records.values())
     return reading
 
@@ -74,12 +116,15 @@ def read_karpathy(images: pathlib.Path, path: pathlib.Path) -> Reading:
     for place, entry in enumerate(_lists(read_json(path), path, "images")["images"]):
         where = f"{path.name} images[{place}]"
         try:
-            texts = [sentence["raw"].strip() for sentence in entry["sentences"]]
-            record = Record(images / entry.get("filepath", "") / entry["filename"], texts, SPLIT_NAMES[entry["split"]])
-        except (TypeError, KeyError, AttributeError) as error:
-            reading.faults.append((where, f"expected filename, split and sentences with raw ({error})"))
-        else:
-            reading.records.append(record)
+            found = check(ENTRY, entry)
+        except ValueError as error:
+            reading.faults.append((where, f"expected filename, split and sentences with raw; {error}"))
+            continue
+        if found.split not in SPLIT_NAMES:
+            reading.faults.append((where, f"split is one of {', '.join(SPLIT_NAMES)}. Received: {found.split!r}"))
+            continue
+        texts = [sentence.raw.strip() for sentence in found.sentences]
+        reading.records.append(Record(images / found.filepath / found.filename, texts, SPLIT_NAMES[found.split]))
     return reading
 
 

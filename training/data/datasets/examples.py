@@ -6,10 +6,25 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Iterable
+from typing import Literal
+
+import pydantic
 
 from captioner.errors import DatasetError
+from training.data.datasets.json_text import Row, check, parse_json
 
 SPLITS = ("train", "dev", "test")
+
+
+class Line(Row):
+    """A line of captions.jsonl."""
+
+    image: str = pydantic.Field(min_length=1, max_length=4096, pattern=r"^[^\x00]*$")
+    split: Literal["train", "dev", "test"]
+    captions: list[str] = pydantic.Field(min_length=1)
+
+
+LINE = pydantic.TypeAdapter(Line)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,27 +69,26 @@ def read_dataset(folder: str | pathlib.Path) -> list[Example]:
         DatasetError: no such file, or a line of it is wrong; the line is named.
     """
     path = pathlib.Path(folder) / "captions.jsonl"
-    if not path.is_file():
-        raise DatasetError(f"{path} does not exist; write it with python -m training.prepare SOURCE --out {folder}")
-    with path.open(encoding="utf-8-sig") as file:
-        try:
+    try:
+        if not path.is_file():
+            raise DatasetError(f"{path} does not exist; write it with python -m training.prepare SOURCE --out {folder}")
+        with path.open(encoding="utf-8-sig") as file:
             return [_example(path, number, line) for number, line in enumerate(file, 1) if line.strip()]
-        except UnicodeDecodeError as error:
-            raise DatasetError(f"{path} is not UTF-8 ({error.reason}); save it as UTF-8") from None
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not UTF-8 ({error.reason}); save it as UTF-8") from None
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _example(path: pathlib.Path, number: int, line: str) -> Example:
     try:
-        row = json.loads(line)
-        image, split, captions = path.parent / row["image"], row["split"], row["captions"]
-        good = isinstance(captions, list) and all(isinstance(text, str) for text in captions)
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{path} line {number}: expected image, split and captions as JSON ({error})") from None
-    if split not in SPLITS or not captions or not good:
+        row = check(LINE, parse_json(line))
+    except ValueError as error:
         raise DatasetError(
-            f"{path} line {number}: split is one of {', '.join(SPLITS)} and captions is a list of one or more texts"
-        )
-    return Example(str(image), split, tuple(captions))
+            f"{path} line {number}: expected image, split and captions as JSON; split is one of {', '.join(SPLITS)} "
+            f"and captions is a list of one or more texts ({error})"
+        ) from None
+    return Example(str(path.parent / row.image), row.split, tuple(row.captions))
 
 
 def of_split(examples: Iterable[Example], split: str) -> list[Example]:

@@ -44,16 +44,19 @@ def _captions(path: pathlib.Path, reading: Reading) -> Iterator[tuple[int, str, 
             if len(parts) == 3 and parts[1].strip().isdigit():
                 yield number, parts[0], parts[2].strip()
             else:
-                reading.fault(path, number, f"expected name.jpg| number| caption. Received: {line!r}")
+                reading.fault(path, number, f"expected name.jpg| number| caption. Received: {line[:80]!r}")
     elif head.lower() == "image,caption":
         for number, line in lines[1:]:
-            row = next(csv.reader([line]))
+            try:
+                row = next(csv.reader([line]))
+            except csv.Error:  # a field of more than 131,072 characters
+                row = []
             if len(row) > 2 and not line.lstrip().startswith('"') and '"' not in line:
                 row = line.split(",", 1)  # Kaggle's file quotes some captions with commas and not others
             if len(row) == 2:
                 yield number, row[0], row[1].strip()
             else:
-                reading.fault(path, number, f"expected a picture, a comma and a caption. Received: {line!r}")
+                reading.fault(path, number, f"expected a picture, a comma and a caption. Received: {line[:80]!r}")
     elif "\t" in head and "#" in head.partition("\t")[0]:
         for number, line in lines:
             key, tab, text = line.partition("\t")
@@ -61,7 +64,7 @@ def _captions(path: pathlib.Path, reading: Reading) -> Iterator[tuple[int, str, 
             if tab and mark and place.isdigit():
                 yield number, name, text.strip()
             else:
-                reading.fault(path, number, f"expected name.jpg#0, a tab and a caption. Received: {line!r}")
+                reading.fault(path, number, f"expected name.jpg#0, a tab and a caption. Received: {line[:80]!r}")
     else:
         raise DatasetError(
             f"{path} line 1: expected name.jpg#0<TAB>caption, the columns image,caption or image_name| comment_number| "

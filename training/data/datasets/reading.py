@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Iterator
-from typing import Any
 
-from captioner.errors import DatasetError
+from training.data.datasets.json_text import read_bytes
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 SPLIT_NAMES = {
@@ -42,10 +40,14 @@ class Reading:
     Attributes:
         records: pictures in the order of the source.
         faults: (place, what is wrong) of entries that cannot be used; the place names file and line.
+        outside: (name, where it lies) of pictures outside the folder of pictures.
+        images: the folder of pictures; None where nobody said.
     """
 
     records: list[Record] = dataclasses.field(default_factory=list)
     faults: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    outside: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    images: pathlib.Path | None = None
 
     def fault(self, path: pathlib.Path, line: int, reason: str) -> None:
         """Note an entry that cannot be used."""
@@ -102,32 +104,3 @@ def text_lines(path: pathlib.Path, reading: Reading) -> Iterator[tuple[int, str]
             reading.fault(path, number, "holds a NUL character")
         elif line.strip():
             yield number, line
-
-
-def read_bytes(path: pathlib.Path) -> bytes:
-    """A file without its UTF-8 byte order mark.
-
-    Raises:
-        DatasetError: it cannot be opened, or is UTF-16.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DatasetError(f"cannot read {path}: {error.strerror}") from None
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DatasetError(f"{path} is UTF-16; save it as UTF-8")
-    return data.removeprefix(b"\xef\xbb\xbf")
-
-
-def read_json(path: pathlib.Path) -> Any:
-    """A JSON file.
-
-    Raises:
-        DatasetError: it cannot be opened or is no JSON; the line is named.
-    """
-    try:
-        return json.loads(read_bytes(path).decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path} is not UTF-8: byte {error.start + 1}") from None
-    except json.JSONDecodeError as error:
-        raise DatasetError(f"{path} line {error.lineno}: is not JSON: {error.msg}") from None

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from captioner.errors import DatasetError
 from training.data.datasets.coco import read_coco, read_karpathy
 from training.data.datasets.flickr import read_flickr
+from training.data.datasets.names import keep_usable
 from training.data.datasets.reading import Reading
 from training.data.datasets.tables import read_folder, read_json_lines, read_table
 
@@ -34,12 +35,13 @@ def describe_layouts() -> str:
     return f"{named}, a FILE.csv, .tsv or .jsonl, a folder, or shapes"
 
 
-def read_source(source: str) -> Reading:
+def read_source(source: str, allow_outside: bool = False) -> Reading:
     """Read a data set in its published layout.
 
     Args:
         source: "flickr8k:IMAGES:Flickr8k.token.txt:SPLIT_FOLDER", say; see `LAYOUTS`. A bare path is a table by its
             suffix, or a folder of pictures with text files.
+        allow_outside: take pictures that do not lie in the folder of pictures, too.
 
     Raises:
         DatasetError: an unknown layout, the wrong number of parts, or a file that cannot be read.
@@ -53,5 +55,10 @@ def read_source(source: str) -> Reading:
         required, _, optional = pattern.partition("[")
         most = len(required.split(":")) + optional.count(":")
         if all(parts) and len(required.split(":")) <= len(parts) <= most:
-            return read(*map(pathlib.Path, parts))
+            paths = list(map(pathlib.Path, parts))
+            reading = read(*paths)
+            reading.images = paths[-1] if pattern.startswith("FILE") and len(paths) > 1 else paths[0]
+            if pattern.startswith("FILE") and len(paths) == 1:
+                reading.images = paths[0].parent
+            return keep_usable(reading, allow_outside)
     raise DatasetError(f"a source is one of {describe_layouts()}. Received: {source}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import pathlib
 
 from captioner.errors import DatasetError
-from training.data.datasets.reading import PICTURES, SPLIT_NAMES, Gathered, Reading, Record, read_bytes, text_lines
+from training.data.datasets.json_text import parse_json, read_bytes
+from training.data.datasets.reading import PICTURES, SPLIT_NAMES, Gathered, Reading, Record, text_lines
 
 IMAGE_COLUMNS = ("image", "filename", "file_name", "image_name", "file", "path", "picture", "photo")
 CAPTION_COLUMNS = ("caption", "captions", "text", "comment", "sentence", "description")
@@ -65,6 +65,7 @@ def _columns(path: pathlib.Path, head: list[str]) -> dict:
     if image is None or not captions:
         raise DatasetError(
             f"{path} line 1: expected the names of the columns, such as image and caption. Received: {', '.join(head)}"
+            f". A picture's is one of {', '.join(IMAGE_COLUMNS)}; a caption's one of {', '.join(CAPTION_COLUMNS)}"
         )
     place = lambda name: head.index(name) if name in head else None
     return {"image": image, "captions": captions, "split": place("split"), "group": place("group")}
@@ -72,6 +73,8 @@ def _columns(path: pathlib.Path, head: list[str]) -> dict:
 
 def read_json_lines(path: pathlib.Path, images: pathlib.Path | None = None) -> Reading:
     """JSON lines: {"image": path, "captions": [...] or "caption": text} and, if you like, "split" and "group".
+
+    Other names of the keys are those of a table's columns, in upper or lower case.
 
     Args:
         path: UTF-8.
@@ -84,18 +87,18 @@ def read_json_lines(path: pathlib.Path, images: pathlib.Path | None = None) -> R
     gathered = Gathered(reading, images or path.parent)
     for number, line in text_lines(path, reading):
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            reading.fault(path, number, f"is not JSON: {error.msg}")
+            row = parse_json(line)
+        except ValueError as error:
+            reading.fault(path, number, f"is not JSON that can be read: {error}")
             continue
-        row = row if isinstance(row, dict) else {}
+        row = {key.strip().lower(): value for key, value in row.items()} if isinstance(row, dict) else {}
         name = next((row[key] for key in IMAGE_COLUMNS if isinstance(row.get(key), str)), None)
         texts = next((row[key] for key in CAPTION_COLUMNS if key in row), None)
         texts = [texts] if isinstance(texts, str) else texts
         if name is None or not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             reading.fault(path, number, f"expected image and captions. Received: {line[:80]}")
             continue
-        extra = {key: str(row[key]) for key in ("split", "group") if row.get(key) is not None}
+        extra = {key: str(row[key]) for key in ("split", "group") if isinstance(row.get(key), str | int)}
         gathered.add(path, number, name, [text.strip() for text in texts], **extra)
     return reading
 

@@ -203,3 +203,10 @@ def test_a_wrong_line_is_named(tmp_path, line, message):
     (tmp_path / "captions.jsonl").write_text(good + "\n" + line + "\n")
     with pytest.raises(DatasetError, match=message):
         read_dataset(tmp_path)
+
+
+def test_a_picture_that_is_gone_is_named_before_anything_is_computed(tmp_path):
+    from training.data.features import encoder_key
+
+    with pytest.raises(DatasetError, match="cannot read .*gone.jpg: No such file"):
+        encoder_key(EncoderConfig(architecture="MobileNetV2", layers=("block_5_add",)), [], [tmp_path / "gone.jpg"])

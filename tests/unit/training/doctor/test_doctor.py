@@ -189,3 +189,25 @@ def test_solid_colours_are_not_taken_for_each_other(tmp_path):
         Image.new("RGB", (40, 40), colour).save(tmp_path / f"{colour}.png")
         records.append(Record(tmp_path / f"{colour}.png", ["a wall"], split))
     assert examine(Reading(records), max_words=9).findings == []
+
+
+def test_pictures_outside_their_folder_are_counted_and_not_shown(tmp_path):
+    photo(1).save(tmp_path / "private.png")
+    (tmp_path / "mine").mkdir()
+    photo(2).save(tmp_path / "mine" / "a.png")
+    (tmp_path / "mine" / "mine.csv").write_text(f"image,caption\na.png,A dog\n{tmp_path}/private.png,A key\n")
+    examination = prepare(str(tmp_path / "mine" / "mine.csv"), tmp_path / "data")
+    assert [(finding.kind, finding.name) for finding in examination.findings] == [("outside", "private.png")]
+    assert "A key" not in (tmp_path / "data" / "report.html").read_text()
+    assert [example.image.name for example in read_dataset(tmp_path / "data")] == ["a.png"]
+    prepare(str(tmp_path / "mine" / "mine.csv"), tmp_path / "data", allow_outside=True)
+    assert len(read_dataset(tmp_path / "data")) == 2
+
+
+def test_a_name_that_could_steer_a_terminal_is_shown_as_it_is_written(tmp_path, capsys):
+    photo(1).save(tmp_path / "a.png")
+    rows = [{"image": name, "caption": "A dog"} for name in ("a.png", "\x1b[31mred.png")]
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    examination = prepare(str(tmp_path / "mine.jsonl"), tmp_path / "data")
+    assert [finding.name for finding in examination.findings] == ["\\x1b[31mred.png"]
+    assert "\x1b[31mred" not in capsys.readouterr().out

@@ -37,7 +37,7 @@ def test_a_gradient_that_is_missing_names_the_weight():
 )
 @pytest.mark.parametrize("frozen", ["some", "all"])
 def test_variables_that_were_made_frozen_end_the_first_step(tiny_config, tiny_vocabulary, frozen):
-    """Keras calls a layer trainable that TensorFlow made otherwise: within the graph of a step it is told in one line."""
+    """Keras calls a layer trainable that TensorFlow made otherwise; within the graph of a step that is one line."""
     with keras.StatelessScope(initialize_variables=False):
         encoder = Encoder(tiny_config.encoder)
     for variable in encoder.variables:
