@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import functools
+import logging
 import sys
+import warnings
 from collections.abc import Callable
 
 import typer
@@ -19,6 +21,7 @@ def run(command: Callable[..., None]) -> None:
     @functools.wraps(command)
     def guarded(*args, **kwargs):
         silence_frameworks()
+        silence_pillow()
         try:
             command(*args, **kwargs)
         except CaptionerError as error:
@@ -32,6 +35,12 @@ def run(command: Callable[..., None]) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(guarded)
     app()
+
+
+def silence_pillow() -> None:
+    """Keep off stderr what Pillow warns and logs of odd files: those that cannot be used are refused by name."""
+    warnings.filterwarnings("ignore", module=r"PIL\b")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
 def _end(message: str) -> None:

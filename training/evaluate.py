@@ -29,7 +29,7 @@ from training.evaluation.scores import compare, each_score, judge
 from training.evaluation.wording import resaved
 from training.reports.evaluation import COLUMNS, best_and_worst, form, write_report
 
-SHORT = {"human": "people", "most_frequent": "most frequent caption", "nearest": "nearest picture's"}
+SHORT = {"human": "references", "most_frequent": "most frequent caption", "nearest": "nearest picture's"}
 
 
 def evaluate(

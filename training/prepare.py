@@ -14,13 +14,15 @@ import typer
 from captioner.errors import DatasetError
 from training import commands, shapes
 from training.data.datasets import SPLITS, read_dataset, write_dataset
+from training.data.datasets.reading import Reading, Record
 from training.data.datasets.sources import describe_layouts, read_source
 from training.data.datasets.splitting import complete_split
 from training.doctor.examine import KINDS, Examination, examine
 from training.doctor.report import write_report
-from training.doctor.statistics import Statistics, describe
+from training.doctor.statistics import Statistics, advice, describe
 
 NAMED = 3
+REPORT = "report.html"
 
 
 def prepare(
@@ -32,11 +34,11 @@ def prepare(
     strict: bool = False,
     drop_near_duplicates: bool = False,
     allow_outside: bool = False,
-) -> Examination | None:
+) -> Examination:
     """Write `out`/captions.jsonl and `out`/report.html from a source.
 
     Args:
-        source: see `training.data.datasets.sources`; "shapes" draws pictures of its own, without a report.
+        source: see `training.data.datasets.sources`; "shapes" draws pictures of its own.
         out: folder of the data set.
         dev, test: shares of the pictures, where the source has no split of its own.
         max_words: longer captions are cut in training.
@@ -45,30 +47,44 @@ def prepare(
         allow_outside: take pictures outside the source's folder of pictures, which a file of captions may name.
 
     Returns:
-        What was found; None for shapes.
+        What was found.
 
     Raises:
         DatasetError: an unknown source, one that cannot be read, one without a usable picture, or a finding where
             `strict` allows none.
     """
+    out = pathlib.Path(out)
     if source == "shapes":
         shapes.write_shapes(out)
-        return None
+        return _report(source, out, _of_shapes(out), max_words, drop_near_duplicates)
     if not (dev >= 0 and test >= 0 and dev + test < 1):
         raise DatasetError(f"shares of dev and test are 0 or more and leave something to train on: {dev}, {test}")
     reading = read_source(source, allow_outside)
     complete_split(reading.records, dev, test)
-    examination = examine(reading, max_words, drop_near_duplicates)
-    statistics = describe(examination.examples)
-    report = write_report(pathlib.Path(out) / "report.html", source, examination, statistics)
-    _show(examination, statistics)
-    rich.print(f"report: {report}")
+    examination = _report(source, out, reading, max_words, drop_near_duplicates)
+    report = out / REPORT
     if strict and examination.findings:
         raise DatasetError(f"{source} has {len(examination.findings)} findings and --strict allows none; see {report}")
     if not examination.examples:
         raise DatasetError(f"{source} has no picture that can be used; see {report}")
     write_dataset(examination.examples, out)
     return examination
+
+
+def _report(source: str, out: pathlib.Path, reading: Reading, max_words: int, drop_near: bool) -> Examination:
+    """Examine what was read, write the report and print the short of it."""
+    examination = examine(reading, max_words, drop_near)
+    statistics = describe(examination.examples)
+    report = write_report(out / REPORT, source, examination, statistics)
+    _show(examination, statistics)
+    rich.print(f"report: {report}")
+    return examination
+
+
+def _of_shapes(out: pathlib.Path) -> Reading:
+    """The generated pictures, read as those of any other source."""
+    records = [Record(example.image, list(example.captions), example.split) for example in read_dataset(out)]
+    return Reading(records, images=out)
 
 
 def _show(examination: Examination, statistics: Statistics) -> None:
@@ -83,6 +99,8 @@ def _show(examination: Examination, statistics: Statistics) -> None:
             f"{len(statistics.words)} words in the training captions; {kept} of them occur {threshold} times or more, "
             f"which leaves {100 * unknown:.1f} % of the text unknown"
         )
+    for line in advice(statistics):
+        rich.print(f"[yellow]note:[/yellow] {line}")
 
 
 def main(

@@ -10,7 +10,9 @@ from captioner.errors import one_line
 from captioner.vocabulary import split_words
 from training.data.datasets.examples import SPLITS, Example
 from training.data.datasets.reading import Reading, Record
-from training.doctor.pictures import Look, look_at_all, near_duplicates
+from training.doctor.lost import Lost
+from training.doctor.pictures import Look, alike, look_at_all, near_duplicates
+from training.doctor.text import mend_twice_encoded
 
 # Each class of problem and what is done about it.
 KINDS = {
@@ -21,7 +23,10 @@ KINDS = {
     "bare": ("pictures without a caption", "left out"),
     "same": ("pictures whose file is that of another, byte by byte", "left out"),
     "near": ("pictures nearly the same as one of a later split", "kept"),
+    "alike": ("pictures nearly the same as another of their split", "kept"),
     "empty": ("captions without a word", "left out"),
+    "letterless": ("captions without a letter", "left out"),
+    "twice": ("captions that were encoded twice", "mended"),
     "damaged": ("captions with characters that were lost in a conversion", "left out"),
     "long": ("captions longer than training reads", "cut"),
     "repeated": ("captions that their picture has twice", "kept"),
@@ -74,7 +79,7 @@ class Examination:
         return {kind: kinds[kind] for kind in KINDS if kind in kinds}
 
     def consequence(self, kind: str) -> str:
-        """ "left out", "kept" or "cut"."""
+        """ "left out", "kept", "mended" or "cut"."""
         return "left out" if kind == "near" and self.drop_near else KINDS[kind][1]
 
 
@@ -96,10 +101,11 @@ def examine(reading: Reading, max_words: int, drop_near: bool = False) -> Examin
         else:
             findings.append(Finding("bare", record.image.name, f"of {record.split}"))
     looks = look_at_all([record.image for record in captioned])
-    left_out = set(_unreadable(captioned, looks, findings))
+    left_out = set(_unreadable(captioned, looks, findings, Lost(reading.images)))
     left_out |= set(_same_bytes(captioned, looks, left_out, findings))
     near = set(_near(captioned, looks, left_out, findings))
     left_out |= near if drop_near else set()
+    _note_alike(captioned, looks, left_out, findings)
     kept = [i for i in range(len(captioned)) if i not in left_out]
     order = list(KINDS)
     return Examination(
@@ -112,14 +118,20 @@ def examine(reading: Reading, max_words: int, drop_near: bool = False) -> Examin
 
 def _usable_captions(record: Record, max_words: int, findings: list[Finding]) -> Iterator[str]:
     seen = set()
-    for text in record.captions:
+    for raw in record.captions:
+        text = mend_twice_encoded(raw)
         words = tuple(split_words(text))
         shown = text if len(text) <= 80 else text[:79] + "…"
+        if text != raw:
+            findings.append(Finding("twice", record.image.name, f"{raw[:40]} is now {text[:40]}"))
         if LOST & set(text):
             findings.append(Finding("damaged", record.image.name, repr(shown)))
             continue
         if not words:
             findings.append(Finding("empty", record.image.name, repr(shown)))
+            continue
+        if not any(letter.isalpha() for letter in text):
+            findings.append(Finding("letterless", record.image.name, repr(shown)))
             continue
         if len(words) > max_words:
             findings.append(Finding("long", record.image.name, f"{len(words)} words: {shown}"))
@@ -129,13 +141,14 @@ def _usable_captions(record: Record, max_words: int, findings: list[Finding]) ->
         yield text
 
 
-def _unreadable(records: list[Record], looks: list[Look], findings: list[Finding]) -> Iterator[int]:
+def _unreadable(records: list[Record], looks: list[Look], findings: list[Finding], lost: Lost) -> Iterator[int]:
     for i, (record, look) in enumerate(zip(records, looks, strict=True)):
-        if look.problem:
-            kind = "missing" if look.missing else "unreadable"
-            findings.append(
-                Finding(kind, record.image.name, str(record.image.parent) if look.missing else look.problem)
-            )
+        if look.missing:
+            detail = lost.hint(record.image) or f"not in {record.image.parent}"
+            findings.append(Finding("missing", record.image.name, detail))
+            yield i
+        elif look.problem:
+            findings.append(Finding("unreadable", record.image.name, look.problem))
             yield i
 
 
@@ -160,3 +173,15 @@ def _near(records, looks, left_out: set[int], findings: list[Finding]) -> Iterat
         detail = f"of {records[i].split}, shows nearly what {records[j].image.name} of {records[j].split} does"
         findings.append(Finding("near", records[i].image.name, detail))
         yield i
+
+
+def _note_alike(records, looks, left_out: set[int], findings: list[Finding]) -> None:
+    """Each picture that is nearly one before it in its split, such as the next of a burst."""
+    places = [i for i in range(len(records)) if i not in left_out]
+    noted = set()
+    for one, two in sorted(alike([looks[i] for i in places], [records[i].split for i in places])):
+        i, j = places[one], places[two]
+        if j not in noted:
+            noted.add(j)
+            detail = f"shows nearly what {records[i].image.name} does, both of {records[i].split}"
+            findings.append(Finding("alike", records[j].image.name, detail))

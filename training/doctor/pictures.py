@@ -21,6 +21,7 @@ THUMBNAIL = 16
 BITS_APART = 36  # of 256; rescaling and JPEG change a few, and no two photos of Flickr8k's splits differ in under 49
 COLOURS_APART = 16.0  # of 255, on average over a thumbnail
 BLOCK = 4096
+CANDIDATES = 1000  # of one picture whose hash is that of very many others, blank pages say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,14 +97,28 @@ def near_duplicates(looks: Sequence[Look], splits: Sequence[str]) -> Iterator[tu
             yield from _close_pairs(looks, block, second)
 
 
+def alike(looks: Sequence[Look], splits: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Pairs (i, j), i before j, of pictures of one split that show nearly the same; see `near_duplicates`."""
+    for split in dict.fromkeys(splits):
+        members = np.array([i for i, other in enumerate(splits) if other == split])
+        for one in range(0, len(members), BLOCK):
+            for two in range(one, len(members), BLOCK):
+                pairs = _close_pairs(looks, members[one : one + BLOCK], members[two : two + BLOCK])
+                yield from ((i, j) for i, j in pairs if i < j)
+
+
 def _close_pairs(looks: Sequence[Look], first: np.ndarray, second: np.ndarray) -> Iterator[tuple[int, int]]:
     if not len(first) or not len(second):
         return
     # The product of two hashes of -1 and 1 is the bits they share less those they don't.
     one, two = (np.stack([looks[i].bits for i in indices]).astype(np.float32) for indices in (first, second))
-    rows, columns = np.nonzero(one @ two.T >= SIDE**2 - 2 * BITS_APART)
-    for row, column in zip(rows, columns, strict=True):
-        i, j = int(first[row]), int(second[column])
-        apart = np.abs(looks[i].thumbnail.astype(np.int16) - looks[j].thumbnail).mean()
-        if apart <= COLOURS_APART and looks[i].digest != looks[j].digest:
-            yield i, j
+    close = one @ two.T >= SIDE**2 - 2 * BITS_APART
+    thumbnails = np.stack([looks[i].thumbnail for i in second]).astype(np.int16)
+    for row in np.flatnonzero(close.sum(1)):
+        i = int(first[row])
+        columns = np.flatnonzero(close[row])[:CANDIDATES]
+        apart = np.abs(looks[i].thumbnail.astype(np.int16) - thumbnails[columns]).mean((1, 2, 3))
+        for column in columns[apart <= COLOURS_APART]:
+            j = int(second[column])
+            if looks[i].digest != looks[j].digest:
+                yield i, j

@@ -11,7 +11,7 @@ from captioner.vocabulary import join_words, split_words
 from training.data.augment import mirror_words
 from training.data.datasets.examples import SPLITS, Example
 from training.doctor.examine import KINDS, Examination
-from training.doctor.statistics import Statistics
+from training.doctor.statistics import Statistics, advice
 from training.reports import charts
 from training.reports.page import picture_data, write_page
 
@@ -47,6 +47,7 @@ def write_report(path: pathlib.Path, source: str, examination: Examination, stat
         "doctor.html",
         source=source,
         statistics=statistics,
+        advice=advice(statistics),
         splits=SPLITS,
         findings=findings,
         charts=_charts(statistics, sizes) if sizes else [],

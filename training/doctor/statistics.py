@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from captioner.vocabulary import split_words
 from training.data.datasets.examples import SPLITS, Example
 
+DEFAULT = 5  # min_count of a run that does not set it
+FEW = 20  # pictures of a split that is judged on
+UNKNOWN = 0.05  # share of the words that may be unknown before it is worth a setting
 THRESHOLDS = (1, 2, 3, 4, 5, 6, 8, 10)
 
 
@@ -61,3 +64,23 @@ def _threshold(train: collections.Counter, dev: collections.Counter, threshold: 
         return sum(count for word, count in counts.items() if word not in kept) / total if total else None
 
     return threshold, len(kept), unknown(train), unknown(dev)
+
+
+def advice(statistics: Statistics) -> list[str]:
+    """What to change before training, one line each; nothing where all is well."""
+    lines = []
+    for split, use in (("dev", "chooses the best weights"), ("test", "tells how good the model is")):
+        count = statistics.pictures[split]
+        if count < FEW:
+            lines.append(
+                f"{split} has {count} picture{'s' * (count != 1)}, and {split} {use}: with fewer than {FEW} that is "
+                f"left to chance; give --{split} a larger share, or add pictures"
+            )
+    shares = {threshold: unknown for threshold, _, unknown, _ in statistics.vocabulary}
+    if (shares[DEFAULT] or 0) > UNKNOWN:
+        better = max((t for t, share in shares.items() if t < DEFAULT and share <= UNKNOWN), default=1)
+        lines.append(
+            f"{100 * shares[DEFAULT]:.1f} % of the words would be unknown, as they occur fewer than {DEFAULT} times; "
+            f"train with --set min_count={better}, which leaves {100 * shares[better]:.1f} %"
+        )
+    return lines

@@ -27,7 +27,7 @@ COLUMNS = {
     "words_used": "words used",
 }
 NAMES = {
-    "human": "people, each against the others",
+    "human": "references, each against the others",
     "most_frequent": "most frequent training caption",
     "nearest": "caption of the nearest training picture",
 }
@@ -54,7 +54,7 @@ def write_report(path: pathlib.Path, metrics: dict, samples: Sequence[tuple[str,
         ("CIDEr-D of each caption", charts.histogram(metrics["scores"], "CIDEr-D", "pictures")),
     ]
     notes = [metrics["protocol"], *([metrics["meteor_note"]] if "meteor_note" in metrics else [])]
-    notes.append("People's captions have one reference less each than a model's.")
+    notes.append("A reference is held against the others, one fewer than a model's caption is.")
     return write_page(
         path,
         "evaluation.html",
