@@ -67,3 +67,9 @@ def test_no_setting_ends_in_another_error(two_stages, changes):
         assert "\n" not in str(error)
     else:
         json.dumps(config.model_dump(mode="json"), allow_nan=False)
+
+
+def test_the_recipe_for_few_photos_goes_on_from_the_model_that_ships(root):
+    config = load_config(root / "training" / "configs" / "finetune.toml")
+    shipped = json.loads((root / config.start_from / "config.json").read_text())
+    assert config.model.model_dump(mode="json") == shipped

@@ -68,13 +68,13 @@ def test_every_weight_of_a_stage_gets_a_gradient(tiny_config, tiny_vocabulary):
 
 def test_a_layer_after_which_nothing_is_left_to_train_is_refused(root, tmp_path):
     from training.config import load_config
-    from training.engine.run import Run
+    from training.engine.run import Run, Teachers
     from training.shapes import write_shapes
 
     write_shapes(tmp_path / "data", {"train": 4, "dev": 3, "test": 3})
     small = ["model.encoder.image_size=32", "stages.train_encoder_from=conv_pw_11_relu"]
     config = load_config(root / "training" / "configs" / "shapes.toml", small)
     (tmp_path / "run").mkdir()
-    run = Run(config, tmp_path / "data", tmp_path / "run", None)
+    run = Run(config, tmp_path / "data", tmp_path / "run", Teachers())
     with pytest.raises(ConfigError, match="train_encoder_from 'conv_pw_11_relu' leaves no weights to train"):
         run.model(config.stages[0])
