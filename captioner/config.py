@@ -16,6 +16,8 @@ from captioner.errors import ConfigError
 
 LARGEST_OPTION = 4  # such as alpha of MobileNet, which multiplies the memory of a network by its square
 
+MAX_WORDS = 100  # of the longest caption that any model writes
+
 
 def _nearest(key: str, known: list[str]) -> str:
     close = difflib.get_close_matches(key, known, n=1)
@@ -174,7 +176,7 @@ class DecoderConfig(Config):
     layers: int = pydantic.Field(2, ge=1, le=24)
     heads: int = pydantic.Field(4, ge=1, le=64)
     tie_embeddings: bool = False
-    max_words: int = pydantic.Field(20, ge=1, le=100)
+    max_words: int = pydantic.Field(20, ge=1, le=MAX_WORDS)
 
 
 class ConfidenceConfig(Config):
@@ -223,7 +225,9 @@ class DecodingOptions(Config):
             et al. 2018); "sample", words drawn at random.
         beam_width: hypotheses kept open at each step, by "beam" and "diverse".
         count: how many captions to return, best first; at most `beam_width`, 1 for "greedy", any for "sample".
-        min_words, max_words: shortest and longest caption; max_words None means the model's own.
+        min_words, max_words: shortest and longest caption; max_words None means the model's own, and half as much
+            again where `min_words` is over three quarters of it. A beam of two or more prefers captions that end within
+            the limit to those that it cuts.
         length_penalty: alpha of Wu et al. 2016, equation 14; it ranks hypotheses and leaves `score` alone.
         temperature: "sample" divides log-probabilities by it; below 1 the likely words get likelier.
         top_k: "sample" draws from so many of the likeliest words; None from all.
@@ -241,8 +245,8 @@ class DecodingOptions(Config):
     strategy: Literal["beam", "greedy", "sample", "diverse"] = "beam"
     beam_width: int = pydantic.Field(5, ge=1, le=20)
     count: int = pydantic.Field(1, ge=1, le=20)
-    min_words: int = pydantic.Field(1, ge=0, le=100)
-    max_words: int | None = pydantic.Field(None, ge=1, le=100)
+    min_words: int = pydantic.Field(1, ge=0, le=MAX_WORDS)
+    max_words: int | None = pydantic.Field(None, ge=1, le=MAX_WORDS)
     length_penalty: float = pydantic.Field(1.0, ge=0.0, le=5.0)
     temperature: float = pydantic.Field(1.0, ge=0.01, le=10.0)
     top_k: int | None = pydantic.Field(None, ge=1)

@@ -9,7 +9,7 @@ from captioner.vocabulary import END, PAD
 
 
 def alternatives_mask(controls: dict, step, size: int):
-    """(size,): symbols and forbidden words; the end before `min_words`, anything else after `max_words`.
+    """(size,): symbols and forbidden words; the end before `min_words`.
 
     Args:
         controls: of the search.
@@ -18,8 +18,7 @@ def alternatives_mask(controls: dict, step, size: int):
     """
     end = ops.equal(ops.arange(size), END)
     too_short = ops.where(ops.logical_and(end, step < controls["min_words"]), IMPOSSIBLE, 0.0)
-    too_long = ops.where(ops.logical_and(ops.logical_not(end), step >= controls["max_words"]), IMPOSSIBLE, 0.0)
-    return controls["banned"] + too_short + too_long
+    return controls["banned"] + too_short
 
 
 def constraints_mask(structure: Structure, controls: dict, step, sequence, size: int):

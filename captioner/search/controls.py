@@ -6,13 +6,15 @@ import dataclasses
 
 import numpy as np
 
-from captioner.config import DecodingOptions
+from captioner.config import MAX_WORDS, DecodingOptions
 from captioner.errors import ConfigError
 from captioner.vocabulary import NEVER_WRITTEN, PAD, Vocabulary, split_words
 
 ALTERNATIVES = 5
 NOT_REPORTED = ("hidden", "context")  # of what a step puts out: the decoder needs them, a caption does not
 IMPOSSIBLE = -1e9  # a log-probability no caption reaches; infinities would make NaN of 0 * inf
+FALLBACK = 1000.0  # by so much captions that did not end by themselves rank behind those that did
+LEAST_END = -7.6  # log-probability, one in 2,000; an end less likely makes a fragment such as "a man in a"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Controls:
         Raises:
             ConfigError: the vocabulary lacks a word, or no caption can be all that is asked for.
         """
-        longest = options.max_words or longest
+        longest = options.max_words or _with_room(longest, options.min_words)
         prefix = _ids("prefix", [options.prefix], vocabulary)
         required = tuple(dict.fromkeys(_ids("required_words", options.required_words, vocabulary)))
         forbidden = _ids("forbidden_words", options.forbidden_words, vocabulary)
@@ -140,6 +142,11 @@ class Controls:
     def chance(self) -> np.ndarray:
         """(width, steps) numbers from 0 to 1 that decide what is sampled, those of a seed always the same."""
         return np.random.default_rng(self.options.seed).random((self.options.width, self.max_words + 1), np.float32)
+
+
+def _with_room(longest: int, min_words: int) -> int:
+    """The model's longest caption, or half as much again: one that must nearly reach it needs room for its end."""
+    return min(longest + longest // 2, MAX_WORDS) if 0.75 * longest < min_words <= longest < MAX_WORDS else longest
 
 
 def _ids(name: str, texts, vocabulary: Vocabulary) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ from keras import ops, tree
 
 from captioner.network.decoder import Decoder
 from captioner.search.constraints import alternatives_mask, constraints_mask
-from captioner.search.controls import ALTERNATIVES, IMPOSSIBLE, NOT_REPORTED, Structure
+from captioner.search.controls import ALTERNATIVES, FALLBACK, IMPOSSIBLE, LEAST_END, NOT_REPORTED, Structure
 from captioner.vocabulary import END, START
 
 
@@ -30,6 +30,10 @@ def search(decoder: Decoder, annotations, structure: Structure, controls: dict, 
     not end stay open; those that end, and are among the best 2 * width - 1 continuations, join the finished ones,
     which are kept apart. A lane of width one ends with its first end: a beam of one is greedy search. The search
     stops when no open hypothesis can still beat the finished ones.
+
+    A caption that only the limit ends is cut. So a lane of more than one also keeps hypotheses whose end is likelier
+    than `LEAST_END` and yet not among the best continuations; they rank behind those that ended by themselves, by the
+    mean of their log-probabilities, and before those that are cut.
 
     Args:
         decoder: the decoder.
@@ -176,7 +180,8 @@ class _Search:
         flattered = carry["totals"] / length_penalty(self.controls["max_words"] + 1, self.controls["length_penalty"])
         bound = ops.max(ops.reshape(flattered, (-1, lanes.pools, lanes.slots // lanes.pools)), axis=-1)
         worst = carry["rank"][:, :, self.structure.count - 1 if lanes.pools == 1 else lanes.width - 1]
-        return ops.any(ops.logical_and(bound > IMPOSSIBLE / 2, bound > worst))
+        better = ops.any(ops.logical_and(bound > IMPOSSIBLE / 2, bound > worst))
+        return ops.logical_and(carry["step"] <= self.controls["max_words"], better)
 
     def step(self, carry):
         structure, step = self.structure, carry["step"]
@@ -198,7 +203,7 @@ class _Search:
             "words": words,
             "totals": ops.maximum(totals, IMPOSSIBLE),
             **self._follow(carry, state, totals, words, parents),
-            **self._finish(carry, drawn),
+            **self._finish(carry, drawn, allowed),
             "history": self._write(carry["history"], step, self._report(likeliest, ids, outputs)),
         }
 
@@ -309,15 +314,25 @@ class _Search:
         dead = ops.convert_to_tensor([2 * IMPOSSIBLE, 0.0, 0.0]) * ops.cast(ends, "float32")[..., None]
         return drawn + dead
 
-    def _finish(self, carry, drawn):
-        """The best of those finished before and those that end now, in each pool."""
-        lanes, step, totals = self.lanes, carry["step"], drawn[..., 0]
+    def _finish(self, carry, drawn, allowed):
+        """The best of those finished before and those that may end now, in each pool."""
+        lanes, step = self.lanes, carry["step"]
+        first, pool = lanes.slots - lanes.pools * lanes.width, (lanes.pools, lanes.width)
+        ending = allowed[:, first:, END]
+        totals = ops.reshape(carry["totals"][:, first:] + ending, (-1, *pool))
         near = ops.arange(lanes.drawn) < max(2 * lanes.width - 1, 1)
-        ends = ops.logical_and(ops.equal(drawn[..., 1], float(END)), near)
-        ends = ops.logical_and(ends, totals > IMPOSSIBLE / 2)
-        rank = ops.where(ends, totals / length_penalty(step + 1, self.controls["length_penalty"]), IMPOSSIBLE)
-        parents = ops.reshape(ops.cast(drawn[..., 2], "int32"), (-1, lanes.pools * lanes.drawn))
-        trail = ops.reshape(pick(carry["trail"], parents), (-1, lanes.pools, lanes.drawn, 3 * self.time))
+        ends = ops.where(ops.logical_and(ops.equal(drawn[..., 1], float(END)), near), drawn[..., 2], -1.0)
+        slots = ops.reshape(ops.arange(first, lanes.slots, dtype="float32"), (lanes.pools, 1, lanes.width))
+        chosen = ops.any(ops.equal(ends[..., None], slots), axis=2)
+        last = ops.equal(step, self.controls["max_words"])
+        by_itself = totals / length_penalty(step + 1, self.controls["length_penalty"])
+        by_force = totals / ops.cast(step + 1, "float32") - ops.where(last, 2 * FALLBACK, FALLBACK)
+        taken = ops.logical_or(chosen, last)
+        if lanes.width > 1:
+            taken = ops.logical_or(taken, ops.reshape(ending > LEAST_END, (-1, *pool)))
+        taken = ops.logical_and(taken, totals > IMPOSSIBLE / 2)
+        rank = ops.where(taken, ops.where(chosen, by_itself, by_force), IMPOSSIBLE)
+        trail = ops.reshape(carry["trail"][:, first:], (-1, *pool, 3 * self.time))
         length = ops.zeros_like(totals) + ops.cast(step, "float32")
         new = ops.concatenate([totals[..., None], length[..., None], trail], axis=-1)
         rank, order = _best(ops.concatenate([carry["rank"], rank], axis=2), lanes.width)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from captioner.errors import ConfigError
-from captioner.search.controls import ALTERNATIVES, IMPOSSIBLE, NOT_REPORTED, Controls
+from captioner.search.controls import ALTERNATIVES, FALLBACK, IMPOSSIBLE, LEAST_END, NOT_REPORTED, Controls
 from captioner.vocabulary import END, PAD, START
 
 Tree = Any  # nested dictionaries and tuples of arrays
@@ -27,15 +27,19 @@ class Hypothesis:
         total: sum of their log-probabilities.
         records: what each step reported, by name.
         slot: where its state stands in the last step's arrays.
+        forced: 0 where it ended by itself; 1 where a less likely end was kept, 2 where the limit cut it.
     """
 
     words: list[int] = dataclasses.field(default_factory=list)
     total: float = 0.0
     records: list[dict[str, np.ndarray]] = dataclasses.field(default_factory=list)
     slot: int = 0
+    forced: int = 0
 
     def rank(self, penalty: float) -> float:
-        """Total over Wu's length penalty, the end counted."""
+        """Total over Wu's length penalty, the end counted; the mean, behind all of those, where the end was forced."""
+        if self.forced:  # as exact as in the graph, so that equals stay equal
+            return float(np.float32(self.total / (len(self.words) + 1)) - np.float32(self.forced * FALLBACK))
         return self.total / ((5 + len(self.words) + 1) / 6) ** penalty
 
 
@@ -48,6 +52,14 @@ def map_tree(function: Callable[[np.ndarray], np.ndarray], tree: Tree) -> Tree:
     return function(np.asarray(tree))
 
 
+def _unlimited(log_probabilities: np.ndarray, written: int, controls: Controls) -> np.ndarray:
+    """`possible` as if a caption could go on after its longest."""
+    values = log_probabilities + controls.banned(log_probabilities.shape[-1])
+    if written < controls.options.min_words:
+        values[..., END] += IMPOSSIBLE
+    return values
+
+
 def possible(log_probabilities: np.ndarray, written: int, controls: Controls) -> np.ndarray:
     """Log-probabilities of a step with all words out of reach that no caption may hold at this place.
 
@@ -55,9 +67,7 @@ def possible(log_probabilities: np.ndarray, written: int, controls: Controls) ->
         log_probabilities: (..., vocabulary_size).
         written: words before this place.
     """
-    values = log_probabilities + controls.banned(log_probabilities.shape[-1])
-    if written < controls.options.min_words:
-        values[..., END] += IMPOSSIBLE
+    values = _unlimited(log_probabilities, written, controls)
     if written >= controls.max_words:
         others = np.arange(values.shape[-1]) != END
         values[..., others] += IMPOSSIBLE
@@ -110,16 +120,15 @@ def search(step: Step, memory: Tree, state: Tree, controls: Controls) -> list[Hy
     width, penalty = options.width, options.length_penalty
     open_ones, finished = [Hypothesis()], []
     longest = ((5 + controls.max_words + 1) / 6) ** penalty
-    while open_ones:
-        written = len(open_ones[0].words)
+    for written in range(controls.max_words + 1):
         words = np.array([[h.words[-1] if h.words else START for h in open_ones]], np.int32)
         slots = [h.slot for h in open_ones]
         state = map_tree(lambda value, slots=slots: value[:, slots], state)
         log_probabilities, state, outputs = step(words, state, memory)
-        values = possible(log_probabilities[0], written, controls)
+        values = _unlimited(log_probabilities[0], written, controls)
         scores = np.stack([h.total + allowed(values[i], h.words, controls) for i, h in enumerate(open_ones)])
         order = np.argsort(-scores.ravel(), kind="stable")[: 2 * width if width > 1 else 1]
-        following = []
+        following, chosen = [], set()
         for place, flat in enumerate(order):
             parent, word = divmod(int(flat), scores.shape[1])
             score = float(scores[parent, word])
@@ -128,11 +137,12 @@ def search(step: Step, memory: Tree, state: Tree, controls: Controls) -> list[Hy
             before = open_ones[parent]
             if word == END:
                 if place < max(2 * width - 1, 1):
-                    finished.append(dataclasses.replace(before, total=score))
+                    chosen.add(parent)
             elif len(following) < width:
                 of_slot = {name: value[0, parent] for name, value in outputs.items()}
                 kept = record(values[parent], word, log_probabilities[0, parent, word], of_slot)
                 following.append(Hypothesis([*before.words, word], score, [*before.records, kept], parent))
+        finished += _ended(open_ones, values[:, END], scores[:, END], chosen, controls)
         finished = sorted(finished, key=lambda h: -h.rank(penalty))[:width]
         enough = len(finished) >= options.count
         worst = finished[options.count - 1].rank(penalty) if enough else -np.inf
@@ -140,6 +150,27 @@ def search(step: Step, memory: Tree, state: Tree, controls: Controls) -> list[Hy
             break
         open_ones = following
     return finished
+
+
+def _ended(
+    open_ones, endings: np.ndarray, totals: np.ndarray, chosen: set[int], controls: Controls
+) -> list[Hypothesis]:
+    """Hypotheses that end here.
+
+    Args:
+        open_ones: all that may.
+        endings: (hypotheses,) log-probabilities of their ends.
+        totals: (hypotheses,) of the captions, the end included.
+        chosen: places of those whose end is among the best continuations; the others' ends are forced.
+        controls: of the search; a beam of one forces no end before the last.
+    """
+    last = len(open_ones[0].words) == controls.max_words
+    taken = (endings > LEAST_END) & (controls.options.width > 1) | last
+    return [
+        dataclasses.replace(before, total=float(totals[i]), forced=0 if i in chosen else 1 + last)
+        for i, before in enumerate(open_ones)
+        if totals[i] > IMPOSSIBLE / 2 and (i in chosen or taken[i])
+    ]
 
 
 def check_supported(controls: Controls) -> None:
