@@ -221,7 +221,8 @@ class Captioner:
         while word != END:
             log_probabilities, state, outputs = self.runtime.step(np.array([[word]], np.int32), state, memory)
             values = in_numpy.possible(log_probabilities[0, 0], len(ids), controls)
-            word = in_numpy.draw(in_numpy.allowed(values, ids, controls), controls, float(chance[len(ids)]))
+            allowed = in_numpy.allowed(values, ids, controls)
+            word = END if len(ids) == controls.max_words else in_numpy.draw(allowed, controls, float(chance[len(ids)]))
             log_probability = float(log_probabilities[0, 0, word])
             total += log_probability
             if word != END:

@@ -13,9 +13,9 @@ import numpy as np
 
 from captioner.folders.folder import read_common
 from captioner.quiet import load_keras
-from captioner.runtimes.base import Runtime
-from captioner.search.controls import Controls, Structure
-from captioner.vocabulary import END, PAD, Vocabulary
+from captioner.runtimes.base import Runtime, check_numbers
+from captioner.search.controls import IMPOSSIBLE, Controls, Structure
+from captioner.vocabulary import END, PAD, START, Vocabulary
 
 load_keras()
 
@@ -95,13 +95,18 @@ class KerasRuntime(Runtime):
         return self.model.decoder.tables()
 
     def encode(self, squares):
-        return self._encode({"pixels": squares})
+        encoded = self._encode({"pixels": squares})
+        check_numbers(encoded, "its annotation vectors", encoded.shape)
+        return encoded
 
     def search(self, encoded, controls: Controls):
         # Room for the model's own longest caption, or a multiple: captions of other lengths need no other graph.
         longest = self.config.decoder.max_words
         roomy = dataclasses.replace(controls, room=-(-controls.max_words // longest) * longest)
         found = self._searcher(roomy.structure)({"annotations": encoded, **roomy.inputs(len(self.vocabulary))})
+        if not (found["log_probability"][:, 0] > IMPOSSIBLE / 2).all():  # not even one that NaN has not shut out
+            memory, state = self.start(encoded)
+            self.step(np.full((len(encoded), 1), START, np.int32), state, memory)
         return {name: value[:, :, : controls.max_words] if value.ndim > 2 else value for name, value in found.items()}
 
     def _searcher(self, structure: Structure) -> AnyBatch:
@@ -122,6 +127,7 @@ class KerasRuntime(Runtime):
         words[0, : count + 1] = [*ids, END]
         banned = controls.banned(len(self.vocabulary))
         found = self._scorer.predict_on_batch({"annotations": encoded, "words": words, "banned": banned})
+        check_numbers(found["word_log_probabilities"], "its log-probabilities", (1, 1, words.shape[1]))
         total = found["word_log_probabilities"][..., : count + 1].sum(-1)
         kept = {name: values[:, :, :count] for name, values in found.items() if values.ndim > 2}
         return {**kept, "length": np.full((1, 1), count), "log_probability": total}
@@ -130,4 +136,6 @@ class KerasRuntime(Runtime):
         return self._starter.predict_on_batch(encoded)
 
     def step(self, words, state, memory):
-        return self._stepper.predict_on_batch({"words": words, "state": state, "memory": memory})
+        answer = self._stepper.predict_on_batch({"words": words, "state": state, "memory": memory})
+        self.check_step(words, answer[0], answer[2].get("weights"))
+        return answer

@@ -38,8 +38,8 @@ class OnnxRuntime(ExportedRuntime):
             raise ModelError(f"{folder} holds no encoder and step of a captioner; export the model again")
         self.grid = read_grid(folder)
 
-    def encode(self, squares):
-        return _run(self._encoder, {"pixels": squares})
+    def run_encoder(self, inputs):
+        return _run(self._encoder, inputs)
 
     def run_step(self, inputs):
         return _run(self._step, {name: value for name, value in inputs.items() if name in self._step_inputs})
@@ -47,4 +47,8 @@ class OnnxRuntime(ExportedRuntime):
 
 def _run(session, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     names = [value.name for value in session.get_outputs()]
-    return dict(zip(names, session.run(names, inputs), strict=True))
+    try:
+        return dict(zip(names, session.run(names, inputs), strict=True))
+    except Exception as error:  # onnxruntime raises many types of its own
+        reason = str(error).strip().split("\n")[0]
+        raise ModelError(f"the model cannot be run: {reason}; export it again") from None

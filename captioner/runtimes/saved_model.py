@@ -25,12 +25,16 @@ class SavedModelRuntime(ExportedRuntime):
         self._tensor = tensorflow.constant
         self.grid = read_grid(folder)
 
-    def encode(self, squares):
-        return self._run("encode", {"pixels": squares})
+    def run_encoder(self, inputs):
+        return self._run("encode", inputs)
 
     def run_step(self, inputs):
         return self._run("step", {name: value for name, value in inputs.items() if name in self._step_inputs})
 
     def _run(self, signature, inputs):
-        answer = self._loaded.signatures[signature](**{name: self._tensor(value) for name, value in inputs.items()})
+        try:
+            answer = self._loaded.signatures[signature](**{name: self._tensor(value) for name, value in inputs.items()})
+        except Exception as error:  # TensorFlow raises many types
+            reason = str(error).strip().split("\n")[0]
+            raise ModelError(f"the model cannot be run: {reason}; export it again") from None
         return {name: value.numpy() for name, value in answer.items()}

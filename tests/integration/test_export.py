@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from captioner import Captioner, ConfigError, ModelError
+from captioner.folders.folder import write_manifest
 from captioner.folders.keras_folder import save_model
 
 KINDS = ("saved_model", "onnx")
@@ -220,3 +221,23 @@ def test_the_photo_model_exports(root, tmp_path, kind):
     models = [Captioner.from_pretrained(folder) for folder in (root / "models" / "flickr8k", tmp_path / kind)]
     for a, b in zip(*(model.captions(photos, beam_width=3) for model in models), strict=True):
         same(a, b)
+
+
+def test_an_encoder_that_answers_no_numbers_ends_every_search(exported, pictures, tmp_path):
+    """One number of it is NaN, and the manifest is sealed anew."""
+    import shutil
+
+    import onnx
+
+    copy = shutil.copytree(exported["onnx"], tmp_path / "copy")
+    model = onnx.load(copy / "encoder.onnx")
+    of_floats = [tensor for tensor in model.graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT]
+    largest = max(of_floats, key=lambda tensor: len(tensor.raw_data))
+    values = np.full_like(onnx.numpy_helper.to_array(largest), np.nan)
+    largest.CopyFrom(onnx.numpy_helper.from_array(values, largest.name))
+    onnx.save(model, copy / "encoder.onnx")
+    write_manifest(copy, "onnx")
+    captioner = Captioner.from_pretrained(copy)
+    for options in ({}, {"beam_width": 1}):
+        with pytest.raises(ModelError, match="not finite"):
+            captioner.caption(pictures[0], **options)
