@@ -30,6 +30,7 @@ class Word:
         heads: float32 (heads, rows, columns), whose mean is the mask; None where the model has one head.
         confidence: calibrated chance that people would use this word, whatever its ending; None for words such as
             "the", which say nothing of the picture, and where the model is not calibrated.
+        known: whether the vocabulary holds the word; one that it lacks is scored as unknown, often a likely thing.
     """
 
     text: str
@@ -40,12 +41,14 @@ class Word:
     sentinel: float | None = None
     heads: np.ndarray | None = dataclasses.field(default=None, repr=False)
     confidence: float | None = None
+    known: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return {
             "text": self.text,
             "probability": self.probability,
+            "known": self.known,
             "alternatives": [list(pair) for pair in self.alternatives],
             "gate": self.gate,
             "sentinel": self.sentinel,

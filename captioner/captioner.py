@@ -180,7 +180,8 @@ class Captioner:
     def score(self, image: Source, text: str) -> Caption:
         """The caption of given words, teacher-forced: their probabilities, and where the network looks at each.
 
-        A word that the vocabulary lacks is scored as unknown and keeps its text.
+        A word that the vocabulary lacks is scored as unknown, keeps its text, and its `known` is false: training met
+        unknown words often, so a caption of them may score better than one of words that are known.
 
         Raises:
             ImageError: the picture cannot be read.
@@ -279,6 +280,7 @@ class Captioner:
         )
         return Word(
             text=text,
+            known=text in self.vocabulary,
             probability=float(np.exp(at["word_log_probabilities"])),
             mask=at["weights"].reshape(grid),
             alternatives=tuple((word, float(probability)) for word, probability in alternatives),

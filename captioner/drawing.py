@@ -51,6 +51,7 @@ class DrawableWord(Protocol):
 
     text: str
     probability: float
+    known: bool
     mask: np.ndarray
 
 
@@ -217,7 +218,12 @@ def html(caption: Drawable) -> str:
     figures = [_figure(photo, caption.sentence, "", "")]
     for picture, word in overlays:
         figures.append(
-            _figure(picture, f"where the network looked for {word.text}", word.text, _percent(word.probability))
+            _figure(
+                picture,
+                f"where the network looked for {word.text}",
+                word.text,
+                _percent(word.probability) if word.known else f"unknown: {_percent(word.probability)}",
+            )
         )
     return (
         '<div style="font-family:system-ui,sans-serif">'

@@ -51,6 +51,9 @@ def test_score_is_the_mean_log_probability_end_included(tiny_captioner, photo):
 
 def test_given_words_keep_their_text(tiny_captioner, photo):
     caption = tiny_captioner.score(photo, "A zebra runs!")
+    assert [word.known for word in caption.words] == [True, False, True]
+    assert [word["known"] for word in caption.to_dict()["words"]] == [True, False, True]
+    assert caption._repr_html_().count("unknown: ") == 1
     assert [word.text for word in caption.words] == ["a", "zebra", "runs"]
     with pytest.raises(ConfigError, match="at least one word"):
         tiny_captioner.score(photo, " . ")
