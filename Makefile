@@ -6,7 +6,7 @@ BIN := .venv/bin
 # A file of tests stays in one process: its parts share fixtures that take seconds.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help demo test test-all lint docs bench clean
+.PHONY: help demo test test-all lint docs bench lock audit clean
 
 help:
 	@echo 'make demo      serve the page on http://127.0.0.1:7860'
@@ -15,6 +15,8 @@ help:
 	@echo 'make lint      style and formatting'
 	@echo 'make docs      build the documentation into site/'
 	@echo 'make bench     the benchmarks'
+	@echo 'make lock      write requirements*.lock anew, after a change of requirements*.txt'
+	@echo 'make audit     known faults of what is installed, where $$OSV_URL names a database'
 	@echo 'make clean     remove .venv, caches and builds; data/ and runs/ stay'
 
 demo: .venv/.installed-use
@@ -37,6 +39,15 @@ docs: .venv/.installed-docs
 bench: .venv/.installed-dev
 	$(BIN)/python -m pytest -s tests/benchmarks $(ARGS)
 
+lock: .venv/.installed-dev
+	$(BIN)/python .ci/lock $(BIN)/uv
+
+# Nothing is asked over the network unless someone says where: $OSV_URL is the address of a copy of the OSV database.
+audit:
+	@if [ -z "$$OSV_URL" ]; then echo 'make audit: SKIPPED: no database of known faults; name one: OSV_URL=…'; \
+	elif ! command -v pip-audit >/dev/null; then echo 'make audit: SKIPPED: pip-audit is not installed'; \
+	else pip-audit --disable-pip --require-hashes -s osv --osv-url "$$OSV_URL" -r requirements-dev.lock; fi
+
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist site *.egg-info
 	find . -path ./.git -prune -o -path ./data -prune -o -path ./runs -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -54,15 +65,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 define install
 	@echo "Installing $< into .venv ($(1)) …"
 	@rm -f $@
-	@{ $(PIP) install -r $< 2>.venv/pip.errors && $(PIP) install --quiet --no-deps --editable . 2>>.venv/pip.errors && touch $@; } \
+	@{ $(PIP) install --require-hashes -r $< 2>.venv/pip.errors && $(PIP) install --quiet --no-deps --editable . 2>>.venv/pip.errors && touch $@; } \
 	  | grep --line-buffered -oE '(Downloading|Using cached) [^ ]+ \([0-9.]+ [MG]B\)|Installing collected packages'; \
 	  test -f $@ || { grep -v '^WARNING' .venv/pip.errors >&2; false; }
 endef
 
-.venv/.installed-use: requirements.txt pyproject.toml | .venv/.made
+.venv/.installed-use: requirements.lock pyproject.toml | .venv/.made
 	$(call install,0.7 GB to download and 2.4 GB on disk)
 
-.venv/.installed-dev: requirements-dev.txt requirements.txt pyproject.toml | .venv/.made
+.venv/.installed-dev: requirements-dev.lock pyproject.toml | .venv/.made
 	$(call install,1.0 GB to download and 3.2 GB on disk)
 
 # mkdocstrings reads the sources without importing them, so the site needs no TensorFlow.
