@@ -16,7 +16,7 @@ import typer
 from captioner import __version__
 from captioner.config import DecodingOptions
 from captioner.errors import CaptionerError, ConfigError, ImageError, one_line
-from captioner.quiet import silence_frameworks
+from captioner.quiet import open_stderr, silence_frameworks
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -36,7 +36,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.command()
 def caption(
-    photos: Annotated[list[pathlib.Path], typer.Argument(help="Pictures to caption.", show_default=False)],
+    photos: Annotated[list[str], typer.Argument(help="Pictures to caption.", show_default=False)],
     model: Annotated[str, typer.Option(help="Model folder.")] = "models/flickr8k",
     beam_width: Annotated[int, typer.Option(help="Hypotheses kept open, 1 to 20.")] = 5,
     set: Annotated[
@@ -56,6 +56,10 @@ def caption(
 
     Exit status 0: every picture has a caption; 1: some could not be read, the rest is done; 2: wrong usage.
     """
+    open_stderr()
+    if sys.stdout is None:
+        print("captioner: cannot write: stdout is closed", file=sys.stderr)
+        raise typer.Exit(1)
     if not debug:
         silence_frameworks()
         warnings.simplefilter("ignore")  # what Pillow says of damaged files; those that matter are refused
@@ -100,7 +104,8 @@ def _options(beam_width: int, changes: list[str] | None) -> dict:
 
 
 def _run(photos, model, options, format, masks) -> int:
-    DecodingOptions.parse(options)  # before a framework is loaded, which takes seconds
+    if DecodingOptions.parse(options).count > 1:  # before a framework is loaded, which takes seconds
+        raise ConfigError(f"this command writes one caption a photo; leave count out. Received: {options['count']!r}")
     from captioner.captioner import Captioner
 
     captioner = Captioner.from_pretrained(model)
@@ -116,7 +121,7 @@ def _run(photos, model, options, format, masks) -> int:
             print(f"captioner: {answer}", file=sys.stderr)
             continue
         write.row(photo, answer)
-        if masks and not _save_masks(answer, masks, photo.stem, stems):
+        if masks and not _save_masks(answer, masks, pathlib.Path(photo).stem, stems):
             failed += 1
     write.close()
     return failed
@@ -164,15 +169,15 @@ class _Writer:
             self.csv = csv.writer(_Lines())
             self.csv.writerow(["image", "caption", "score"])
 
-    def row(self, photo: pathlib.Path, caption) -> None:
+    def row(self, photo: str, caption) -> None:
         if self.format is Format.text:
-            print(f"{one_line(str(photo))}\t{caption.text}", flush=True)
+            print(f"{one_line(photo)}\t{caption.text}", flush=True)
         elif self.format is Format.csv:
-            self.csv.writerow([str(photo), caption.text, f"{caption.score:.4f}"])
+            self.csv.writerow([photo, caption.text, f"{caption.score:.4f}"])
         elif self.format is Format.jsonl:
-            print(json.dumps({"image": str(photo), **caption.to_dict()}), flush=True)
+            print(json.dumps({"image": photo, **caption.to_dict()}), flush=True)
         else:
-            self.rows.append({"image": str(photo), **caption.to_dict()})
+            self.rows.append({"image": photo, **caption.to_dict()})
 
     def close(self) -> None:
         if self.format is Format.json:

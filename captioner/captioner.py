@@ -48,12 +48,27 @@ class Captioner:
     """
 
     def __init__(self, runtime: Runtime, name: str = ""):
-        self.runtime, self.name = runtime, name
+        self._runtime, self._process, self.name = runtime, os.getpid(), name
         self.config: ModelConfig = runtime.config
         self.vocabulary: Vocabulary = runtime.vocabulary
         self.grid: tuple[int, int] = runtime.grid
         self.metrics: dict[str, Any] = runtime.metrics
         self._encodings: collections.OrderedDict[bytes, Any] = collections.OrderedDict()
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the model.
+
+        Raises:
+            CaptionerError: this process was forked from the one that loaded it; a network's threads are not forked
+                along, and it would wait for them for ever.
+        """
+        if os.getpid() != self._process:
+            raise CaptionerError(
+                "this captioner was loaded before the process was forked, and would hang; start processes with "
+                "multiprocessing's method 'spawn', or load the model in each"
+            )
+        return self._runtime
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike) -> Self:

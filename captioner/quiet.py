@@ -28,6 +28,16 @@ def no_framework_noise() -> Iterator[None]:
         os.close(nowhere)
 
 
+def open_stderr() -> None:
+    """Where stderr came closed, send it nowhere, so that no file gets its number and what is said there is lost."""
+    if sys.stderr is None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        if nowhere != 2:
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+        sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+
+
 def silence_frameworks() -> None:
     """For the rest of the process, keep off stderr what is not written by Python: C++ code logs there on its own."""
     sys.stderr.flush()

@@ -97,8 +97,6 @@ def _shown(path: str | os.PathLike) -> str:
 def _read_file(path: str | os.PathLike) -> bytes:
     """The bytes of a regular file; nothing else is even opened, since a pipe or a device can block for good."""
     name = _shown(path)
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://|data:", name):
-        raise ImageError(f"{name}: addresses are not opened; download the picture and give its path")
     try:
         _check_file(os.stat(path), name)
         # Between the two looks the name may have changed hands: a pipe that came in does not block this open.
@@ -108,6 +106,8 @@ def _read_file(path: str | os.PathLike) -> bytes:
             _check_file(os.fstat(file.fileno()), name)
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://|data:", name):  # a file may be called so too
+            raise ImageError(f"{name}: addresses are not opened; download the picture and give its path") from None
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise ImageError(f"{name}: does not exist; give the path of a picture") from None
         raise ImageError(f"{name}: cannot be opened: {error.strerror}") from None

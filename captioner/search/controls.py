@@ -127,7 +127,7 @@ class Controls:
         if options.strategy == "sample":
             inputs |= {
                 "temperature": np.asarray(options.temperature, np.float32),
-                "top_k": np.asarray(options.top_k or vocabulary_size, np.int32),
+                "top_k": np.asarray(min(options.top_k or vocabulary_size, vocabulary_size), np.int32),
                 "top_p": np.asarray(options.top_p, np.float32),
                 "chance": np.pad(self.chance(), [(0, 0), (0, self.time - self.max_words)])[None],
             }

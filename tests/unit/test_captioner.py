@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import signal
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from captioner import Caption, ConfigError, DecodingOptions, ImageError
+from captioner import Caption, CaptionerError, ConfigError, DecodingOptions, ImageError
 from captioner.captioner import KEPT
 from captioner.pictures.geometry import open_image
 from captioner.runtimes.keras_model import KEPT_SEARCHES
@@ -178,3 +181,28 @@ def test_compiled_searches_do_not_pile_up(tiny_captioner, photo):
         tiny_captioner.caption(photo, beam_width=width)
     kept = [structure.width for structure in tiny_captioner.runtime._searchers]
     assert kept == list(range(4, KEPT_SEARCHES + 4))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_is_told_to_spawn(tiny_captioner, photo):
+    """It would wait for threads that were not forked along."""
+    tiny_captioner.caption(photo)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        for use in (tiny_captioner.caption, lambda photo: tiny_captioner.score(photo, "a dog")):
+            try:
+                use(photo)
+            except CaptionerError as error:
+                os.write(writing, f"{error}\n".encode())
+        os._exit(0)
+    os.close(writing)
+    try:
+        assert select.select([reading], [], [], 60)[0], "the child hangs"
+        with os.fdopen(reading) as said:
+            lines = said.read().splitlines()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert len(lines) == 2 and all("'spawn'" in line for line in lines)
+    assert tiny_captioner.caption(photo).text  # the parent goes on

@@ -68,6 +68,7 @@ def test_a_name_with_a_carriage_return_is_one_cell_of_csv(model, photo, tmp_path
         (["--model", "no-such-model"], "is no model folder"),
         (["--beam-width", "99"], "beam_width"),
         (["--set", "beam_with=2"], "did you mean 'beam_width'"),
+        (["--set", "count=3"], "this command writes one caption a photo; leave count out"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_status_2(root, model, photo, arguments, message):
@@ -76,3 +77,25 @@ def test_wrong_usage_is_one_line_and_exit_status_2(root, model, photo, arguments
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert message in line
+
+
+def test_a_number_beyond_the_vocabulary_and_an_address(root, model, photo):
+    options = ("--set", "strategy=sample", "--set", "top_k=3000000000")
+    done = run(root, photo, "https://example.com//a.jpg", "--model", model, *options)
+    assert done.returncode == 1 and done.stdout.startswith(str(photo))
+    assert done.stderr.startswith("captioner: https://example.com//a.jpg: addresses are not opened")
+
+
+def test_a_closed_stdout_is_one_line(root, photo):
+    command = f'exec "{sys.executable}" -m captioner "{photo}" >&-'
+    done = subprocess.run(["sh", "-c", command], cwd=root, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (1, "captioner: cannot write: stdout is closed\n")
+
+
+@pytest.mark.slow
+def test_a_closed_stderr_costs_no_caption(root, model, photo):
+    command = f'exec "{sys.executable}" -m captioner "{photo}" no-such-file.jpg --model "{model}" 2>&-'
+    done = subprocess.run(["sh", "-c", command], cwd=root, stdout=subprocess.PIPE, text=True, timeout=120)
+    assert done.returncode == 1
+    (line,) = done.stdout.splitlines()
+    assert line.startswith(f"{photo}\t")

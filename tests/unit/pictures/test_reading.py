@@ -246,3 +246,10 @@ def test_not_enough_memory_is_an_error_of_the_picture(photo, monkeypatch):
 
     monkeypatch.setattr(reading, "to_rgb", no_memory)
     assert "there is not enough memory to decode it" in refused(photo)
+
+
+@pytest.mark.parametrize("name", ["data:x.jpg", "http:"])
+def test_a_file_that_is_called_like_an_address_is_a_file(name, tmp_path, monkeypatch):
+    Image.new("RGB", (5, 4)).save(tmp_path / name, "JPEG")
+    monkeypatch.chdir(tmp_path)
+    assert open_image(name).size == (5, 4)
