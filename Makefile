@@ -77,6 +77,6 @@ endef
 	$(call install,1.0 GB to download and 3.2 GB on disk)
 
 # mkdocstrings reads the sources without importing them, so the site needs no TensorFlow.
-.venv/.installed-docs: requirements-docs.txt | .venv/.made
+.venv/.installed-docs: requirements-docs.lock | .venv/.made
 	@echo "Installing $< into .venv …"
-	@$(PIP) install --quiet -r $< 2>.venv/pip.errors && touch $@ || { grep -v '^WARNING' .venv/pip.errors >&2; false; }
+	@$(PIP) install --quiet --require-hashes -r $< 2>.venv/pip.errors && touch $@ || { grep -v '^WARNING' .venv/pip.errors >&2; false; }

@@ -25,7 +25,7 @@ def spelled(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.fixture(params=["requirements.lock", "requirements-dev.lock"])
+@pytest.fixture(params=["requirements.lock", "requirements-dev.lock", "requirements-docs.lock"])
 def name(request):
     return request.param
 
@@ -63,5 +63,5 @@ def test_what_is_used_has_the_versions_that_are_tested(root):
 
 def test_make_installs_by_hash(root):
     text = (root / "Makefile").read_text(encoding="utf-8")
-    installs = [line for line in text.splitlines() if "pip install" in line and " -r " in line]
-    assert installs and all("--require-hashes" in line for line in installs)
+    installs = [line for line in text.splitlines() if "$(PIP) install" in line and " -r " in line]
+    assert len(installs) == 2 and all("--require-hashes" in line for line in installs)
