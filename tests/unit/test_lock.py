@@ -40,12 +40,17 @@ def test_every_requirement_is_locked_at_its_version(root, lock, name):
     locked = {(package, version) for package, version, _ in LOCKED.findall(text)}
     for requirement in lock.requirements(root / lock.LOCKS[name]):
         package, _, version = requirement.partition("==")
+        package = package.partition("[")[0]  # what extras bring is locked by name
         assert (spelled(package), version) in locked, f"{requirement} is not in {name}; run: make lock"
 
 
 def test_nothing_is_locked_without_a_hash_or_by_an_address(root, name):
     text = (root / name).read_text(encoding="utf-8")
-    assert text.count("==") >= 50 and "://" not in text and "index-url" not in text
+    assert (
+        text.count("==") >= {"requirements-docs.lock": 30}.get(name, 50)
+        and "://" not in text
+        and "index-url" not in text
+    )
     left = LOCKED.sub("", text.split("\n", 1)[1]).strip()
     assert left == ""
 
