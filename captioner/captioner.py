@@ -14,7 +14,7 @@ from PIL import Image
 
 from captioner.caption import Caption, Word
 from captioner.confidence import rate_words
-from captioner.config import DecodingOptions, ModelConfig
+from captioner.config import ModelConfig, decoding_options
 from captioner.errors import CaptionerError, ConfigError, ImageError
 from captioner.folders.folder import find_model, verify
 from captioner.pictures.geometry import network_square
@@ -249,7 +249,8 @@ class Captioner:
             yield self._caption(words, total / (len(words) + (word == END)), source, size)
 
     def _controls(self, values: dict[str, Any]) -> Controls:
-        return Controls.resolve(DecodingOptions.parse(values), self.vocabulary, self.config.decoder.max_words)
+        decoder = self.config.decoder
+        return Controls.resolve(decoding_options(decoder, values), self.vocabulary, decoder.max_words)
 
     def _square(self, picture: Image.Image) -> np.ndarray:
         return network_square(picture, self.config.encoder.image_size, self.config.encoder.resize)

@@ -14,24 +14,10 @@ import numpy as np
 
 from captioner.caption import Word
 from captioner.config import ConfidenceConfig
-from captioner.vocabulary import Vocabulary
+from captioner.vocabulary import FUNCTION_WORDS, Vocabulary
 
 FEATURES = ("probability", "caption", "lead", "focus", "frequency")  # the weights of `ConfidenceConfig`, in this order
 LEAST = 1e-4  # a probability below it counts as this
-
-# Words that say nothing of what a picture shows: they are right in nearly every caption, and get no confidence.
-FUNCTION_WORDS = frozenset(
-    {
-        "a", "an", "the", "this", "that", "these", "those", "some", "any", "each", "another", "other", "its",
-        "his", "her", "their", "them", "they", "it", "he", "she", "who", "which", "what", "of", "in", "on",
-        "at", "by", "to", "from", "with", "without", "into", "onto", "over", "under", "up", "down", "out",
-        "off", "through", "along", "across", "around", "between", "behind", "near", "next", "for", "as",
-        "about", "against", "during", "while", "and", "or", "but", "is", "are", "was", "were", "be", "being",
-        "been", "am", "has", "have", "having", "do", "does", "there", "here", "not", "no", "one", "two",
-        "three", "several", "many", "very", "few", "both", "all", "where", "when", "together", "front",
-        "side", "top",
-    }
-)  # fmt: skip
 
 
 def rate_words(model: ConfidenceConfig, words: Sequence[Word], vocabulary: Vocabulary) -> tuple[Word, ...]:

@@ -165,6 +165,7 @@ class DecoderConfig(Config):
         layers, heads: of a Transformer.
         tie_embeddings: the output matrix L_o is the transposed word embedding E, which saves its weights.
         max_words: longest caption the model writes unless told otherwise.
+        no_repeat_ngram, no_repeat_within: what it does not say again unless told otherwise, as in `DecodingOptions`.
     """
 
     kind: str = "recurrent"
@@ -177,6 +178,8 @@ class DecoderConfig(Config):
     heads: int = pydantic.Field(4, ge=1, le=64)
     tie_embeddings: bool = False
     max_words: int = pydantic.Field(20, ge=1, le=MAX_WORDS)
+    no_repeat_ngram: int = pydantic.Field(0, ge=0, le=20)
+    no_repeat_within: int = pydantic.Field(0, ge=0, le=20)
 
 
 class ConfidenceConfig(Config):
@@ -240,6 +243,8 @@ class DecodingOptions(Config):
         required_words: words it must hold, by "beam" and "greedy" (Hokamp & Liu 2017, grid beam search).
         forbidden_words: words it may not hold.
         no_repeat_ngram: no run of so many words occurs twice; 0 allows all.
+        no_repeat_within: no word that says something of the picture comes again within so many words, as in "a shirt
+            and a white shirt"; 0 allows all. Words such as "a" and "with" may (`captioner.vocabulary.FUNCTION_WORDS`).
     """
 
     strategy: Literal["beam", "greedy", "sample", "diverse"] = "beam"
@@ -258,6 +263,7 @@ class DecodingOptions(Config):
     required_words: tuple[str, ...] = pydantic.Field((), max_length=8)
     forbidden_words: tuple[str, ...] = ()
     no_repeat_ngram: int = pydantic.Field(0, ge=0, le=20)
+    no_repeat_within: int = pydantic.Field(0, ge=0, le=20)
 
     @pydantic.field_validator("required_words", "forbidden_words", mode="before")
     @classmethod
@@ -288,3 +294,13 @@ STRATEGIES_OF = {
     **dict.fromkeys(("groups", "diversity"), ("diverse",)),
     "required_words": ("beam", "greedy"),
 }
+
+
+def decoding_options(decoder: DecoderConfig, values: dict[str, Any]) -> DecodingOptions:
+    """Options of decoding, with what a model does not say again where `values` leave that open.
+
+    Raises:
+        ConfigError: an option is unknown or out of range.
+    """
+    own = {name: getattr(decoder, name) for name in ("no_repeat_ngram", "no_repeat_within")}
+    return DecodingOptions.parse({**own, **values})

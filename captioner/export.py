@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from captioner.config import DecodingOptions
+from captioner.config import decoding_options
 from captioner.errors import CaptionerError, ModelError
 from captioner.folders.folder import find_model, read_card, write_common, write_json, written_whole
 from captioner.quiet import load_keras, no_framework_noise, silence_frameworks
@@ -60,7 +60,8 @@ def export(model: str | os.PathLike, out: str | os.PathLike, format: str, **opti
     if out.exists() and not (out / "export.json").is_file():
         raise ModelError(f"{out} is there and no exported model; choose another folder")
     network, vocabulary, metrics = load_model(model)
-    controls = Controls.resolve(DecodingOptions.parse(options), vocabulary, network.config.decoder.max_words)
+    decoder = network.config.decoder
+    controls = Controls.resolve(decoding_options(decoder, options), vocabulary, decoder.max_words)
     card = read_card(find_model(model))
     functions = Functions(network)
     with written_whole(out) as partial:

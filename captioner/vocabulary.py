@@ -21,6 +21,20 @@ _BY_CHARACTER = re.compile(
 _ASCII_PUNCTUATION = re.compile(r"[\W_]+")
 _OF_WORDS = ("L", "M", "N")  # Unicode categories: letters, marks, numbers
 
+# English words that say nothing of what a picture shows: they are right in nearly every caption, and may come again.
+FUNCTION_WORDS = frozenset(
+    {
+        "a", "an", "the", "this", "that", "these", "those", "some", "any", "each", "another", "other", "its",
+        "his", "her", "their", "them", "they", "it", "he", "she", "who", "which", "what", "of", "in", "on",
+        "at", "by", "to", "from", "with", "without", "into", "onto", "over", "under", "up", "down", "out",
+        "off", "through", "along", "across", "around", "between", "behind", "near", "next", "for", "as",
+        "about", "against", "during", "while", "and", "or", "but", "is", "are", "was", "were", "be", "being",
+        "been", "am", "has", "have", "having", "do", "does", "there", "here", "not", "no", "one", "two",
+        "three", "several", "many", "very", "few", "both", "all", "where", "when", "together", "front",
+        "side", "top",
+    }
+)  # fmt: skip
+
 
 def split_words(text: str) -> list[str]:
     """Lower-case words of a text, without punctuation: "A man's T-shirt ." gives ["a", "mans", "tshirt"].

@@ -22,7 +22,7 @@ def alternatives_mask(controls: dict, step, size: int):
 
 
 def constraints_mask(structure: Structure, controls: dict, step, sequence, size: int):
-    """(size,) or (batch, slots, size): the word that a prefix forces; words that would repeat a run of words.
+    """(size,) or (batch, slots, size): the word that a prefix forces; words that would be said again.
 
     Args:
         sequence: ids as numbers (batch, slots, time), the words of each hypothesis so far.
@@ -30,9 +30,21 @@ def constraints_mask(structure: Structure, controls: dict, step, sequence, size:
     forced = ops.take(controls["prefix"], step)
     free = ops.logical_or(ops.equal(forced, PAD), ops.equal(ops.arange(size), forced))
     mask = ops.where(free, 0.0, IMPOSSIBLE)
-    if not structure.no_repeat_ngram:
-        return mask
-    return mask + ops.where(ops.not_equal(forced, PAD), 0.0, _repeats(structure.no_repeat_ngram, step, sequence, size))
+    again = 0.0
+    if structure.no_repeat_ngram:
+        again = again + _repeats(structure.no_repeat_ngram, step, sequence, size)
+    if structure.no_repeat_within:
+        lately = _said_within(structure.no_repeat_within, step, sequence, size)
+        again = again + lately * (1.0 - controls["repeatable"])
+    return mask + ops.where(ops.not_equal(forced, PAD), 0.0, again)
+
+
+def _said_within(length: int, step, sequence, size: int):
+    """IMPOSSIBLE for each of the last `length` words: (batch, slots, size)."""
+    places = step - 1 - ops.arange(length, dtype="int32")
+    last = ops.cast(ops.take(sequence, ops.maximum(places, 0), axis=2), "int32")
+    last = ops.where(places >= 0, last, PAD)
+    return IMPOSSIBLE * ops.max(ops.one_hot(last, size, dtype="float32"), axis=2)
 
 
 def _repeats(length: int, step, sequence, size: int):

@@ -8,7 +8,7 @@ import numpy as np
 
 from captioner.config import MAX_WORDS, DecodingOptions
 from captioner.errors import ConfigError
-from captioner.vocabulary import NEVER_WRITTEN, PAD, Vocabulary, split_words
+from captioner.vocabulary import FUNCTION_WORDS, NEVER_WRITTEN, PAD, Vocabulary, split_words
 
 ALTERNATIVES = 5
 NOT_REPORTED = ("hidden", "context")  # of what a step puts out: the decoder needs them, a caption does not
@@ -27,7 +27,7 @@ class Structure:
         count: how many of them are asked for: a beam may stop when no other can be among them.
         groups: of diverse beam search.
         time: words of the longest caption that its tensors have room for.
-        no_repeat_ngram: as in `DecodingOptions`.
+        no_repeat_ngram, no_repeat_within: as in `DecodingOptions`.
         required: how many words must appear.
         constrained: whether anything but the vocabulary and the length rules words out.
     """
@@ -38,6 +38,7 @@ class Structure:
     groups: int
     time: int
     no_repeat_ngram: int
+    no_repeat_within: int
     required: int
     constrained: bool
 
@@ -50,6 +51,7 @@ class Controls:
         options: as they were given.
         max_words: longest caption.
         prefix, required, forbidden: ids of words.
+        repeatable: ids of words that `no_repeat_within` does not concern.
         room: words that a search keeps room for; None for `max_words`.
     """
 
@@ -58,6 +60,7 @@ class Controls:
     prefix: tuple[int, ...] = ()
     required: tuple[int, ...] = ()
     forbidden: tuple[int, ...] = ()
+    repeatable: tuple[int, ...] = ()
     room: int | None = None
 
     @classmethod
@@ -84,7 +87,8 @@ class Controls:
         needed = len(prefix) + len(set(required) - set(prefix))
         if needed > longest:
             raise ConfigError(f"prefix and required_words make {needed} words; a caption may have {longest}")
-        return cls(options, longest, prefix, required, forbidden)
+        repeatable = vocabulary.encode(sorted(word for word in FUNCTION_WORDS if word in vocabulary))
+        return cls(options, longest, prefix, required, forbidden, tuple(repeatable))
 
     @property
     def time(self) -> int:
@@ -104,8 +108,9 @@ class Controls:
             groups if strategy == "diverse" else 1,
             self.time,
             options.no_repeat_ngram,
+            options.no_repeat_within,
             len(self.required),
-            bool(self.prefix or self.required or options.no_repeat_ngram),
+            bool(self.prefix or self.required or options.no_repeat_ngram or options.no_repeat_within),
         )
 
     def inputs(self, vocabulary_size: int) -> dict[str, np.ndarray]:
@@ -120,6 +125,9 @@ class Controls:
             "max_words": np.asarray(self.max_words, np.int32),
             "length_penalty": np.asarray(options.length_penalty, np.float32),
         }
+        if options.no_repeat_within:
+            inputs["repeatable"] = np.zeros(vocabulary_size, np.float32)
+            inputs["repeatable"][list(self.repeatable)] = 1.0
         if self.required:
             inputs["required"] = np.asarray(self.required, np.int32)
         if options.strategy == "diverse":

@@ -76,11 +76,14 @@ def possible(log_probabilities: np.ndarray, written: int, controls: Controls) ->
 
 def allowed(values: np.ndarray, words: list[int], controls: Controls) -> np.ndarray:
     """`possible` values of one hypothesis, with what its own words and the prefix rule out put out of reach."""
-    written, run = len(words), controls.options.no_repeat_ngram
+    written, run, within = len(words), controls.options.no_repeat_ngram, controls.options.no_repeat_within
     values = values.copy()
     if written < len(controls.prefix):
         values[np.arange(len(values)) != controls.prefix[written]] += IMPOSSIBLE
-    elif run:
+        return values
+    if within:
+        values[list(set(words[-within:]) - set(controls.repeatable))] += IMPOSSIBLE
+    if run:
         tail = words[written - run + 1 :]
         for i in range(written - run + 1):
             if words[i : i + run - 1] == tail:

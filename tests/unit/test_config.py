@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from captioner import ConfigError, DecodingOptions, ModelConfig
+from captioner.config import DecoderConfig, decoding_options
 from training.config import load_config
 
 ENCODER = {"architecture": "MobileNetV2", "layers": ["block_5_add"]}
@@ -95,3 +96,12 @@ def test_the_reference_names_every_training_setting_with_its_default(root):
 @pytest.mark.parametrize("name", ["flickr8k", "flickr8k_self_critical", "shapes", "reference"])
 def test_configurations_that_ship_can_be_read(root, name):
     assert load_config(root / "training" / "configs" / f"{name}.toml").stages
+
+
+def test_a_model_keeps_to_its_own_rules_of_repetition_unless_told_otherwise():
+    decoder = DecoderConfig(no_repeat_ngram=2, no_repeat_within=5)
+    assert decoding_options(decoder, {}) == DecodingOptions(no_repeat_ngram=2, no_repeat_within=5)
+    told = decoding_options(decoder, {"no_repeat_within": 0, "beam_width": 3})
+    assert (told.no_repeat_ngram, told.no_repeat_within, told.beam_width) == (2, 0, 3)
+    with pytest.raises(ConfigError, match="did you mean 'beam_width'"):
+        decoding_options(decoder, {"beam_widht": 3})

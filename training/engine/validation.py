@@ -10,7 +10,7 @@ import rich
 
 from captioner.caption import Caption
 from captioner.captioner import Captioner
-from captioner.config import DecodingOptions
+from captioner.config import decoding_options
 from captioner.errors import ModelError
 from captioner.network.model import CaptionModel
 from captioner.pictures.reading import open_image
@@ -51,8 +51,9 @@ class Validation:
         patience: int,
     ):
         self.annotations, self.examples = annotations, examples
-        options = DecodingOptions(beam_width=beam_width)
-        self.controls = Controls.resolve(options, vocabulary, network.config.decoder.max_words)
+        decoder = network.config.decoder
+        options = decoding_options(decoder, {"beam_width": beam_width})
+        self.controls = Controls.resolve(options, vocabulary, decoder.max_words)
         self.searcher = Searcher(network.decoder, self.controls.structure)
         self.reader = Captioner.of(network, vocabulary)
         self.save, self.patience, self.best, self.waited = save, patience, -1.0, 0

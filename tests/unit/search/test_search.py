@@ -222,7 +222,8 @@ def test_the_graph_finds_what_plain_python_finds(width):
 
 @pytest.mark.parametrize(
     "options",
-    [{"no_repeat_ngram": 1}, {"no_repeat_ngram": 2}, {"forbidden_words": "a c"}, {"prefix": "b b a"},
+    [{"no_repeat_ngram": 1}, {"no_repeat_ngram": 2}, {"no_repeat_within": 2}, {"no_repeat_within": 20},
+     {"no_repeat_within": 1, "no_repeat_ngram": 2, "prefix": "b b"}, {"forbidden_words": "a c"}, {"prefix": "b b a"},
      {"prefix": "a", "no_repeat_ngram": 1, "forbidden_words": "e", "min_words": 3}],
 )  # fmt: skip
 def test_controls_hold_in_the_graph_as_in_plain_python(options):
@@ -237,6 +238,11 @@ def test_controls_hold_in_the_graph_as_in_plain_python(options):
                 runs = [words[i : i + run_length] for i in range(len(words) - run_length + 1)]
                 assert len(set(runs)) == len(runs)
             letters = "".join(LETTERS.decode(words))
+            written = letters[len(options.get("prefix", "").split()) :].replace("a", "")  # an article may come again
+            within = options.get("no_repeat_within", 0)
+            if within == 20:
+                assert len(set(written)) == len(written)
+            assert not within or all(first != second for first, second in itertools.pairwise(written))
             assert letters.startswith(options.get("prefix", "").replace(" ", ""))
             assert not set(letters) & set(options.get("forbidden_words", ""))
 
