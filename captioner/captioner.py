@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import functools
 import hashlib
+import importlib.util
 import os
+import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,7 +19,7 @@ from captioner.caption import Caption, Word
 from captioner.confidence import rate_words
 from captioner.config import ModelConfig, decoding_options
 from captioner.errors import CaptionerError, ConfigError, ImageError
-from captioner.folders.folder import find_model, verify
+from captioner.folders.folder import find_model, has_graphs, verify
 from captioner.pictures.geometry import network_square
 from captioner.pictures.reading import Source, read_picture
 from captioner.runtimes.base import Runtime
@@ -38,6 +41,8 @@ class Captioner:
 
     Args:
         runtime: what runs the model.
+        name: of its folder.
+        folder: where the model lies; None for a network in memory.
 
     Attributes:
         config: how the network is built.
@@ -47,8 +52,8 @@ class Captioner:
         name: of its folder; empty for a network in memory.
     """
 
-    def __init__(self, runtime: Runtime, name: str = ""):
-        self._runtime, self._process, self.name = runtime, os.getpid(), name
+    def __init__(self, runtime: Runtime, name: str = "", folder: pathlib.Path | None = None):
+        self._runtime, self._process, self.name, self._folder = runtime, os.getpid(), name, folder
         self.config: ModelConfig = runtime.config
         self.vocabulary: Vocabulary = runtime.vocabulary
         self.grid: tuple[int, int] = runtime.grid
@@ -71,26 +76,32 @@ class Captioner:
         return self._runtime
 
     @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike) -> Self:
+    def from_pretrained(cls, folder: str | os.PathLike, runtime: str = "auto") -> Self:
         """Read a model folder or one that `captioner.export` wrote; a bare name means models/<name> of this checkout.
+
+        Args:
+            folder: the model.
+            runtime: what runs it: "onnx" (onnxruntime, which starts at once), "keras" or "saved_model"; "auto" takes
+                onnxruntime where it is installed and the folder holds graphs for it. Captions don't depend on it.
 
         Raises:
             ModelError: there is none, or a part of it is missing or damaged.
+            ConfigError: the folder cannot be run so.
         """
         folder = find_model(folder)
-        kind = verify(folder)
+        kind = _kind(folder, runtime)
         # Imported here, so that an ONNX folder runs where neither Keras nor TensorFlow is installed.
-        if kind == "onnx":
+        if kind in ("onnx", "graphs"):
             from captioner.runtimes.onnx import OnnxRuntime
 
-            return cls(OnnxRuntime(folder), folder.resolve().name)
+            return cls(OnnxRuntime(folder, own=kind == "graphs"), folder.resolve().name, folder)
         if kind == "saved_model":
             from captioner.runtimes.saved_model import SavedModelRuntime
 
-            return cls(SavedModelRuntime(folder), folder.resolve().name)
+            return cls(SavedModelRuntime(folder), folder.resolve().name, folder)
         from captioner.runtimes.keras_model import KerasRuntime
 
-        return cls(KerasRuntime.load(folder), folder.resolve().name)
+        return cls(KerasRuntime.load(folder), folder.resolve().name, folder)
 
     @classmethod
     def of(cls, model: CaptionModel, vocabulary: Vocabulary, metrics: dict[str, Any] | None = None) -> Self:
@@ -99,16 +110,20 @@ class Captioner:
 
         return cls(KerasRuntime(model, vocabulary, metrics))
 
-    @property
+    @functools.cached_property
     def model(self) -> CaptionModel:
-        """The Keras network.
+        """The Keras network; where another runtime captions, it is loaded when it is first asked for.
 
         Raises:
             ConfigError: the model was exported and has none.
         """
-        if not hasattr(self.runtime, "model"):
+        if hasattr(self.runtime, "model"):
+            return self.runtime.model
+        if verify(self._folder) != "keras":
             raise ConfigError("an exported model holds no Keras network; load the folder it was made from")
-        return self.runtime.model
+        from captioner.runtimes.keras_model import KerasRuntime
+
+        return KerasRuntime.load(self._folder).model
 
     def caption(self, image: Source, count: int | None = None, **options) -> Caption | list[Caption]:
         """Caption one picture.
@@ -186,11 +201,12 @@ class Captioner:
         """Annotation vectors (batch, locations, channels) of the network's squares, uint8 (batch, size, size, 3).
 
         Raises:
-            ConfigError: the model was exported; its encoder gives no annotation vectors.
+            ConfigError: the model was exported by a version whose encoders gave no annotation vectors.
         """
-        if isinstance(encoded := self.runtime.encode(squares), dict):
-            raise ConfigError("an exported model gives no annotation vectors; load the folder it was made from")
-        return encoded
+        encoded = self.runtime.encode(squares)
+        if isinstance(encoded, dict) and "annotations" not in encoded:
+            raise ConfigError("the exported model gives no annotation vectors; export it again")
+        return encoded["annotations"] if isinstance(encoded, dict) else encoded
 
     def score(self, image: Source, text: str) -> Caption:
         """The caption of given words, teacher-forced: their probabilities, and where the network looks at each.
@@ -304,6 +320,23 @@ class Captioner:
             sentinel=float(at["sentinel"]) if "sentinel" in at else None,
             heads=at["heads"].reshape(-1, *grid) if "heads" in at else None,
         )
+
+
+def _kind(folder: pathlib.Path, runtime: str) -> str:
+    """What of a folder is run: "keras", its "graphs", or an exported "onnx" or "saved_model"."""
+    kind = verify(folder)
+    choices = {kind: kind}
+    if kind == "keras" and has_graphs(folder):
+        choices = {"onnx": "graphs", "keras": "keras"}
+    if runtime == "auto":
+        light = choices.get("onnx")
+        return light if light and (kind == "onnx" or importlib.util.find_spec("onnxruntime")) else kind
+    if runtime not in choices:
+        raise ConfigError(
+            f"runtime of {folder} is auto, {' or '.join(choices)}. Received: {runtime!r}"
+            + ("; python -m captioner.export --format graphs adds graphs for onnx" if runtime == "onnx" else "")
+        )
+    return choices[runtime]
 
 
 def _result(image: Source, reading: concurrent.futures.Future):

@@ -1,7 +1,10 @@
 """python -m captioner.export MODEL OUT --format saved_model|onnx: a model that runs without this project's code.
 
+python -m captioner.export MODEL --format graphs: graphs for onnxruntime are put into the model folder itself, whose
+numbers stay in its model.safetensors, so that it is captioned with in a second and without TensorFlow.
+
 Both kinds hold two functions. The encoder takes "pixels", uint8 (batch, size, size, 3), and gives everything a caption
-starts with: tensors "memory_…" of the picture and "state_…" of one hypothesis, (batch, 1, …). The step takes "words",
+starts with: tensors "memory_…" of the picture and "state_…" of one hypothesis, (batch, 1, …), and besides "annotations". The step takes "words",
 int32 (batch, hypotheses), and those tensors, with a state for each hypothesis, and gives "log_probabilities" (batch,
 hypotheses, vocabulary), the new state as "next_…", and "outputs_…": weights, gate. A SavedModel also captions by
 itself, from the bytes of files or from pixels, with the beam chosen when it was exported.
@@ -12,6 +15,7 @@ from __future__ import annotations
 import enum
 import os
 import pathlib
+import shutil
 import sys
 from typing import Annotated, Any
 
@@ -19,8 +23,19 @@ import numpy as np
 import typer
 
 from captioner.config import decoding_options
-from captioner.errors import CaptionerError, ModelError
-from captioner.folders.folder import find_model, read_card, write_common, write_json, written_whole
+from captioner.errors import CaptionerError, ConfigError, ModelError
+from captioner.folders.folder import (
+    GRAPHS,
+    find_model,
+    read_card,
+    write_common,
+    write_json,
+    write_manifest,
+    written_whole,
+)
+from captioner.folders.onnx_graphs import check_graph
+from captioner.folders.shared_numbers import share_numbers
+from captioner.folders.weights import WEIGHTS, open_weights
 from captioner.quiet import load_keras, no_framework_noise, silence_frameworks
 from captioner.search.controls import NOT_REPORTED, Controls
 
@@ -41,6 +56,7 @@ OPSET = 18
 class Format(enum.StrEnum):
     saved_model = "saved_model"
     onnx = "onnx"
+    graphs = "graphs"
 
 
 def export(model: str | os.PathLike, out: str | os.PathLike, format: str, **options) -> pathlib.Path:
@@ -73,6 +89,41 @@ def export(model: str | os.PathLike, out: str | os.PathLike, format: str, **opti
         write_json(partial / "export.json", {"kind": str(format), "grid": list(network.encoder.grid)})
         write_common(partial, str(format), network.config, vocabulary, metrics, card)
     return out
+
+
+def add_graphs(model: str | os.PathLike) -> pathlib.Path:
+    """Put graphs for onnxruntime into a model folder, or put new ones in the place of old ones.
+
+    Args:
+        model: model folder or name.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ModelError: the model cannot be read or the folder not be written, or tf2onnx is missing.
+    """
+    folder = find_model(model)
+    network, _, _ = load_model(folder)
+    with written_whole(folder) as partial:
+        shutil.copytree(folder, partial, dirs_exist_ok=True, symlinks=True)
+        _write_onnx(Functions(network), partial)
+        _share_numbers(partial)
+        write_json(partial / GRAPHS[0], {"kind": "graphs", "grid": list(network.encoder.grid)})
+        write_manifest(partial)
+    return folder
+
+
+def _share_numbers(folder: pathlib.Path) -> None:
+    """Have the graphs of a folder take their numbers from its weights."""
+    import onnx
+
+    with open_weights(folder / WEIGHTS) as weights:
+        for name in GRAPHS[1:]:
+            graph = onnx.load(folder / name)
+            share_numbers(graph, weights)
+            (folder / name).write_bytes(graph.SerializeToString(deterministic=True))
+            check_graph(folder / name, weights)
 
 
 def named(tree: Any, name: str) -> dict[str, Any]:
@@ -113,9 +164,10 @@ class Functions:
         return memory, self.network.decoder.initial_state(annotations, memory, 1)
 
     def encode(self, pixels):
-        """Pixels -> named memory and state."""
-        memory, state = self._begin(self.network.encoder(pixels))
-        return {**named(memory, "memory"), **named(state, "state")}
+        """Pixels -> named memory and state, and the annotation vectors they were made of."""
+        annotations = self.network.encoder(pixels)
+        memory, state = self._begin(annotations)
+        return {**named(memory, "memory"), **named(state, "state"), "annotations": annotations}
 
     def step(self, words, *tensors):
         """Words and the tensors of `given`, in its order -> named answer."""
@@ -270,14 +322,18 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def main(
     model: Annotated[str, typer.Argument(help="Model folder or name.")],
-    out: Annotated[pathlib.Path, typer.Argument(help="Folder to write.")],
-    format: Annotated[Format, typer.Option(help="Kind of export.")],
+    out: Annotated[
+        pathlib.Path | None, typer.Argument(help="Folder to write; none for graphs.", show_default=False)
+    ] = None,
+    format: Annotated[Format, typer.Option(help="Kind of export.")] = Format.saved_model,
     beam_width: Annotated[int, typer.Option(help="Beam of the SavedModel's own captions.")] = 5,
 ) -> None:
-    """Export a model, to be run without this project's code."""
+    """Export a model, to be run without this project's code, or put graphs for onnxruntime into it."""
     silence_frameworks()
     try:
-        print(export(model, out, format, beam_width=beam_width))
+        if (out is None) != (format is Format.graphs):
+            raise ConfigError(f"--format {format} takes {'a folder to write' if out is None else 'no other folder'}")
+        print(add_graphs(model) if out is None else export(model, out, format, beam_width=beam_width))
     except CaptionerError as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(2) from None

@@ -5,7 +5,7 @@ manifest before anything in them is believed, and read as text, JSON and numbers
 
 config.json  vocabulary.txt  metrics.json  README.md  manifest.json, and the parts of the folder's kind:
 
-- "keras": model.safetensors;
+- "keras": model.safetensors, and for onnxruntime graphs.json, encoder.onnx, step.onnx, which take their numbers from it;
 - "saved_model": export.json, saved_model.pb, variables/;
 - "onnx": export.json, encoder.onnx, step.onnx.
 """
@@ -41,6 +41,7 @@ PARTS = {
     ),
     "onnx": ("export.json", "encoder.onnx", "step.onnx"),
 }
+GRAPHS = ("graphs.json", "encoder.onnx", "step.onnx")  # all or none of them are in a folder of kind "keras"
 COMMON = ("config.json", "vocabulary.txt")
 MODELS = pathlib.Path(__file__).resolve().parents[2] / "models"
 MAX_TEXT = 16_000_000  # bytes of a text file; the vocabulary of a model is some hundred kilobytes
@@ -144,11 +145,12 @@ def write_common(
 
 def write_manifest(folder: pathlib.Path, kind: str = "keras") -> None:
     """Write manifest.json: format version, kind, library versions, sha256 of the parts that belong together."""
+    graphs = GRAPHS if kind == "keras" and (folder / GRAPHS[0]).is_file() else ()
     manifest = {
         "format_version": FORMAT_VERSION,
         "kind": kind,
         "versions": {"captioner": captioner.__version__},
-        "sha256": {name: _sha256(folder / name) for name in (*COMMON, *PARTS[kind])},
+        "sha256": {name: _sha256(folder / name) for name in (*COMMON, *PARTS[kind], *graphs)},
     }
     write_json(folder / "manifest.json", manifest)
 
@@ -163,7 +165,7 @@ def verify(folder: pathlib.Path) -> str:
         ModelError: a part is missing, a link, too long, or differs from what the manifest says.
     """
     manifest = _read_manifest(folder / "manifest.json")
-    parts = (*COMMON, *PARTS[manifest.kind])
+    parts = (*COMMON, *PARTS[manifest.kind], *(GRAPHS if _names_graphs(manifest) else ()))
     for name in parts:
         check_part(folder, name)
         if _sha256(folder / name) != manifest.sha256.get(name):
@@ -174,6 +176,15 @@ def verify(folder: pathlib.Path) -> str:
             f"{FORMAT_VERSION}; a newer captioner may have written it"
         )
     return manifest.kind
+
+
+def has_graphs(folder: pathlib.Path) -> bool:
+    """Whether a verified folder of kind "keras" holds graphs for onnxruntime."""
+    return _names_graphs(_read_manifest(folder / "manifest.json"))
+
+
+def _names_graphs(manifest: Manifest) -> bool:
+    return manifest.kind == "keras" and any(name in manifest.sha256 for name in GRAPHS)
 
 
 def _read_manifest(path: pathlib.Path) -> Manifest:
@@ -247,19 +258,22 @@ def read_common(folder: pathlib.Path) -> tuple[ModelConfig, Vocabulary, dict[str
 
 
 class Export(Config):
-    """export.json: which kind of folder, and the rows and columns of its masks."""
+    """export.json and graphs.json: what was exported, and the rows and columns of its masks."""
 
     kind: str
     grid: tuple[Annotated[int, pydantic.Field(ge=1, le=1024)], Annotated[int, pydantic.Field(ge=1, le=1024)]]
 
 
-def read_grid(folder: pathlib.Path) -> tuple[int, int]:
+def read_grid(folder: pathlib.Path, name: str = "export.json") -> tuple[int, int]:
     """Rows and columns of the masks of an exported model.
 
+    Args:
+        name: of the part that says so, graphs.json in a folder of kind "keras".
+
     Raises:
-        ModelError: export.json does not say so.
+        ModelError: it does not.
     """
-    path = folder / "export.json"
+    path = folder / name
     values = read_json(path)
     try:
         return Export.parse(values).grid

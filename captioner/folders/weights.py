@@ -7,6 +7,7 @@ out, and the file holds numbers alone: nothing in it can be run.
 from __future__ import annotations
 
 import contextlib
+import json
 import pathlib
 from collections.abc import Iterator
 
@@ -45,16 +46,21 @@ class Weights:
     Attributes:
         path: of the file.
         shapes: of every array, by name.
+        places: first byte of every array in the file, and the first after it.
     """
 
-    def __init__(self, path: pathlib.Path, file):
+    def __init__(self, path: pathlib.Path, file, header: tuple[int, dict]):
         self.path, self._file = path, file
         self.shapes: dict[str, tuple[int, ...]] = {}
+        length, entries = header
+        self.places: dict[str, tuple[int, int]] = {}
         for name in file.keys():  # noqa: SIM118 -- a file of safetensors is no dictionary
             part = file.get_slice(name)
             if part.get_dtype() != "F16":
                 raise ModelError(f"{path}: {name!r} is {part.get_dtype()}; weights are stored as F16")
             self.shapes[name] = tuple(part.get_shape())
+            start, end = entries[name]["data_offsets"]
+            self.places[name] = 8 + length + start, 8 + length + end
 
     def read(self, name: str) -> np.ndarray:
         """The float16 numbers of an array.
@@ -101,14 +107,15 @@ def open_weights(path: pathlib.Path) -> Iterator[Weights]:
     """
     try:
         with path.open("rb") as file:
-            header = int.from_bytes(file.read(8), "little")
-        if header > MAX_HEADER:
-            raise ModelError(
-                f"{path} is no file of weights that can be read: its header claims {header:,} bytes, more than "
-                f"{MAX_HEADER:,}"
-            )
+            length = int.from_bytes(file.read(8), "little")
+            if length > MAX_HEADER:
+                raise ModelError(
+                    f"{path} is no file of weights that can be read: its header claims {length:,} bytes, more than "
+                    f"{MAX_HEADER:,}"
+                )
+            header = file.read(length)
         with safetensors.safe_open(path, "numpy") as file:
-            yield Weights(path, file)
+            yield Weights(path, file, (length, json.loads(header)))
     except safetensors.SafetensorError as error:
         raise ModelError(f"{path} is no file of weights that can be read: {error}") from None
     except OSError as error:

@@ -1,48 +1,100 @@
-"""Runs an exported ONNX folder with onnxruntime and NumPy: neither Keras nor TensorFlow is imported."""
+"""Runs ONNX graphs with onnxruntime and NumPy: neither Keras nor TensorFlow is imported.
+
+The graphs are those of a folder that `captioner.export` wrote, which hold all their numbers, or those of a model folder
+itself, which take them from its file of weights.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 
 import numpy as np
 
+from captioner.config import ModelConfig
 from captioner.errors import ModelError
-from captioner.folders.folder import read_common, read_grid
+from captioner.folders.folder import GRAPHS, read_common, read_grid
+from captioner.folders.onnx_graphs import check_graph
+from captioner.folders.weights import WEIGHTS, Weights, open_weights
 from captioner.runtimes.base import ExportedRuntime
+from captioner.vocabulary import Vocabulary
+
+NAMES = ("encoder.onnx", "step.onnx")
 
 
 class OnnxRuntime(ExportedRuntime):
-    """encoder.onnx and step.onnx of a verified folder."""
+    """encoder.onnx and step.onnx of a verified folder.
 
-    def __init__(self, folder: pathlib.Path):
+    Args:
+        folder: where they are.
+        own: whether it is a model folder, with its weights beside them.
+    """
+
+    def __init__(self, folder: pathlib.Path, own: bool = False):
         try:
             import onnxruntime
         except ImportError:
             raise ModelError(
-                f"{folder} is an ONNX model, which needs the package onnxruntime: pip install onnxruntime"
+                f"{folder} holds graphs of ONNX, which need the package onnxruntime: pip install onnxruntime"
             ) from None
         self.config, self.vocabulary, self.metrics = read_common(folder)
+        self.grid = read_grid(folder, GRAPHS[0] if own else "export.json")
+        with open_weights(folder / WEIGHTS) if own else contextlib.nullcontext() as weights:
+            if own:
+                _check_weights(weights, folder, self.config, self.vocabulary)
+            for name in NAMES:
+                check_graph(folder / name, weights)
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        # From bytes, since a model in a file may name further files.
-        open_session = lambda name: onnxruntime.InferenceSession(
-            (folder / name).read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
+        options.log_severity_level = 4
         try:
-            self._encoder, self._step = open_session("encoder.onnx"), open_session("step.onnx")
+            self._encoder, self._step = (
+                onnxruntime.InferenceSession(folder / name, options, providers=["CPUExecutionProvider"])
+                for name in NAMES
+            )
         except Exception as error:  # onnxruntime raises many types of its own
             reason = str(error).strip().split("\n")[0]
             raise ModelError(f"{folder} holds no ONNX model that onnxruntime can run: {reason}") from None
         self._step_inputs = {value.name for value in self._step.get_inputs()}
+        self._check(folder)
+
+    def _check(self, folder: pathlib.Path) -> None:
+        """See that the graphs are an encoder and a step of the model that the folder describes."""
         if [value.name for value in self._encoder.get_inputs()] != ["pixels"] or "words" not in self._step_inputs:
             raise ModelError(f"{folder} holds no encoder and step of a captioner; export the model again")
-        self.grid = read_grid(folder)
+        size, words, masks = (
+            self.config.encoder.image_size,
+            len(self.vocabulary),
+            {value.name: value.shape for value in self._step.get_outputs()},
+        )
+        told = (
+            self._encoder.get_inputs()[0].shape[1:],
+            masks.get("log_probabilities", [None])[-1],
+            masks.get("outputs_weights", [None])[-1],
+        )
+        wanted = ([size, size, 3], words, self.grid[0] * self.grid[1])
+        for one, other in zip(told, wanted, strict=True):
+            if one != other and isinstance(one, (int, list)):
+                raise ModelError(
+                    f"the graphs of {folder} do not fit its other parts: pixels, words and cells of its masks are "
+                    f"{list(wanted)}, those of the graphs {list(told)}; export the model again"
+                )
 
     def run_encoder(self, inputs):
         return _run(self._encoder, inputs)
 
     def run_step(self, inputs):
         return _run(self._step, {name: value for name, value in inputs.items() if name in self._step_inputs})
+
+
+def _check_weights(weights: Weights, folder: pathlib.Path, config: ModelConfig, vocabulary: Vocabulary) -> None:
+    words = (len(vocabulary), config.decoder.embedding_size)
+    if words not in weights.shapes.values():
+        raise ModelError(
+            f"{weights.path} does not fit {folder / 'vocabulary.txt'} and {folder / 'config.json'}: it holds no array "
+            f"of {words[0]} words by {words[1]}"
+        )
+    for name in weights.shapes:
+        weights.read(name)
 
 
 def _run(session, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
