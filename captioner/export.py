@@ -4,10 +4,11 @@ python -m captioner.export MODEL --format graphs: graphs for onnxruntime are put
 numbers stay in its model.safetensors, so that it is captioned with in a second and without TensorFlow.
 
 Both kinds hold two functions. The encoder takes "pixels", uint8 (batch, size, size, 3), and gives everything a caption
-starts with: tensors "memory_…" of the picture and "state_…" of one hypothesis, (batch, 1, …), and besides "annotations". The step takes "words",
-int32 (batch, hypotheses), and those tensors, with a state for each hypothesis, and gives "log_probabilities" (batch,
-hypotheses, vocabulary), the new state as "next_…", and "outputs_…": weights, gate. A SavedModel also captions by
-itself, from the bytes of files or from pixels, with the beam chosen when it was exported.
+starts with: tensors "memory_…" of the picture and "state_…" of one hypothesis, (batch, 1, …), and besides
+"annotations". The step takes "words", int32 (batch, hypotheses), and those tensors, with a state for each hypothesis,
+and gives "log_probabilities" (batch, hypotheses, vocabulary), the new state as "next_…", and "outputs_…": weights,
+gate. A SavedModel also captions by itself, from the bytes of files or from pixels, with the beam chosen when it was
+exported.
 """
 
 from __future__ import annotations

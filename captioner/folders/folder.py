@@ -5,7 +5,7 @@ manifest before anything in them is believed, and read as text, JSON and numbers
 
 config.json  vocabulary.txt  metrics.json  README.md  manifest.json, and the parts of the folder's kind:
 
-- "keras": model.safetensors, and for onnxruntime graphs.json, encoder.onnx, step.onnx, which take their numbers from it;
+- "keras": model.safetensors, and for onnxruntime graphs.json, encoder.onnx, step.onnx, whose numbers lie in it;
 - "saved_model": export.json, saved_model.pb, variables/;
 - "onnx": export.json, encoder.onnx, step.onnx.
 """

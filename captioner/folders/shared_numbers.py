@@ -3,8 +3,8 @@
 A constant of an exported graph is mostly a weight, turned, reshaped, multiplied filter by filter, or several
 side by side. Here it becomes external
 data of the file of weights, which is float16 without any packing, followed by the nodes that make the constant of it;
-onnxruntime runs these once, when a session starts. What is no weight, such as the factors of a batch normalisation, stays.
-Needs the package onnx; running the graphs does not.
+onnxruntime runs these once, when a session starts. What is no weight, such as the factors of a batch
+normalisation, stays. Needs the package onnx; running the graphs does not.
 """
 
 from __future__ import annotations

@@ -74,13 +74,9 @@ class ExportedRuntime(Runtime):
     """
 
     def search(self, encoded, controls):
-        in_numpy.check_supported(controls)
+        memory, state = self.start(encoded)
         pictures = len(next(iter(encoded.values())))
-        rows = []
-        for i in range(pictures):
-            memory, state = self.start({name: value[i : i + 1] for name, value in encoded.items()})
-            rows.append(in_numpy.search(self.step, memory, state, controls))
-        return in_numpy.as_found(rows, controls)
+        return in_numpy.as_found(in_numpy.search_all(self.step, memory, state, controls, pictures), controls)
 
     def score(self, encoded, ids, controls):
         memory, state = self.start(encoded)

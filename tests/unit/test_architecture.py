@@ -85,6 +85,7 @@ PLAIN = (
     "confidence",
     "search.controls",
     "search.in_numpy",
+    "search.strategies",
     "folders.folder",
     "folders.weights",
     "runtimes.onnx",
