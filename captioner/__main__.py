@@ -38,6 +38,9 @@ def _show_version(wanted: bool) -> None:
 def caption(
     photos: Annotated[list[str], typer.Argument(help="Pictures to caption.", show_default=False)],
     model: Annotated[str, typer.Option(help="Model folder.")] = "models/flickr8k",
+    runtime: Annotated[
+        str, typer.Option(help="What runs the model: auto, onnx (starts at once), keras or saved_model.")
+    ] = "auto",
     beam_width: Annotated[int, typer.Option(help="Hypotheses kept open, 1 to 20.")] = 5,
     set: Annotated[
         list[str] | None,
@@ -65,7 +68,7 @@ def caption(
         warnings.simplefilter("ignore")  # what Pillow says of damaged files; those that matter are refused
     sys.stdout.reconfigure(errors="surrogateescape" if sys.stdout.encoding == "utf-8" else "backslashreplace")
     try:
-        failed = _run(photos, model, _options(beam_width, set), format, masks)
+        failed = _run(photos, (model, runtime), _options(beam_width, set), format, masks)
         sys.stdout.flush()
     except (CaptionerError, OSError, MemoryError, KeyboardInterrupt) as error:
         if debug:
@@ -108,7 +111,7 @@ def _run(photos, model, options, format, masks) -> int:
         raise ConfigError(f"this command writes one caption a photo; leave count out. Received: {options['count']!r}")
     from captioner.captioner import Captioner
 
-    captioner = Captioner.from_pretrained(model)
+    captioner = Captioner.from_pretrained(*model)
     write = _Writer(format)
     failed = 0
     stems: dict[str, int] = {}

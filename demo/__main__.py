@@ -25,6 +25,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def main(
     model: Annotated[pathlib.Path, typer.Option(help="Folder of a trained model.")] = pathlib.Path("models/flickr8k"),
+    runtime: Annotated[
+        str, typer.Option(help="What runs the model: auto, onnx (starts at once), keras or saved_model.")
+    ] = "auto",
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 opens the page to the network.")
     ] = "127.0.0.1",
@@ -45,7 +48,7 @@ def main(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server takes over: leave no folder behind
     try:
         with bind(host, port) as listening, own_folder() as folder:
-            _serve(listening, folder, model, f"http://{host}:{port}", [host, *(allow_host or ())])
+            _serve(listening, folder, (model, runtime), f"http://{host}:{port}", [host, *(allow_host or ())])
     except CaptionerError as error:
         if debug:
             raise
@@ -78,9 +81,9 @@ class _OneLine(logging.Formatter):
         return one_line(line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}…")
 
 
-def _serve(listening, folder: str, model: pathlib.Path, address: str, hosts: list[str]) -> None:
+def _serve(listening, folder: str, model: tuple[pathlib.Path, str], address: str, hosts: list[str]) -> None:
     try:
-        captioner = Captioner.from_pretrained(model)
+        captioner = Captioner.from_pretrained(*model)
     except CaptionerError as error:
         LOG.error("%s", error)
         raise typer.Exit(2) from None

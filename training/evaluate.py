@@ -62,7 +62,7 @@ def evaluate(
     """
     dataset = read_dataset(data)
     examples, train = of_split(dataset, split), [example for example in dataset if example.split == "train"]
-    captioner = Captioner.from_pretrained(model)
+    captioner = Captioner.from_pretrained(model, "keras")
     captions = caption_examples(captioner, examples, options)
     texts = [caption.text for caption in captions]
     _write_predictions(out, examples, texts)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shutil
 import subprocess
 import sys
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
@@ -16,17 +18,18 @@ from captioner import Captioner, ConfigError, ModelError
 from captioner.folders.folder import write_manifest
 from captioner.folders.keras_folder import save_model
 
-KINDS = ("saved_model", "onnx")
+KINDS = ("saved_model", "onnx", "graphs")
 
 
 @pytest.fixture(scope="module")
 def exported(tiny_captioner, tmp_path_factory):
     """The Keras folder of the tiny model and what was exported from it."""
-    from captioner.export import export
+    from captioner.export import add_graphs, export
 
     root = tmp_path_factory.mktemp("exported")
     keras = save_model(root / "keras", tiny_captioner.model, tiny_captioner.vocabulary, {"dev": 1}, "# Tiny\n")
-    return {"keras": keras, **{kind: export(keras, root / kind, kind, beam_width=3) for kind in KINDS}}
+    graphs = add_graphs(shutil.copytree(keras, root / "graphs"))
+    return {"keras": keras, "graphs": graphs, **{k: export(keras, root / k, k, beam_width=3) for k in KINDS[:2]}}
 
 
 @pytest.fixture(scope="module")
@@ -83,24 +86,93 @@ def test_a_saved_model_runs_where_xla_is_missing(exported, captioners, pictures)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_an_export_cannot_do_is_said(captioners, pictures, kind):
-    with pytest.raises(ConfigError, match="exported model knows the strategies beam, greedy"):
-        captioners[kind].caption(pictures[0], strategy="diverse")
-    with pytest.raises(ConfigError, match="does not know required_words"):
-        captioners[kind].caption(pictures[0], required_words="dog")
+    if kind == "graphs":  # the network is there and is loaded when it is asked for
+        assert captioners[kind].model.config == captioners[kind].config
+        return
     with pytest.raises(ConfigError, match="holds no Keras network"):
         captioners[kind].model  # noqa: B018
 
 
-def test_onnx_runs_where_neither_keras_nor_tensorflow_is_loaded(root, exported, captioners, photo):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"strategy": "diverse", "beam_width": 4, "groups": 2, "count": 3},
+        {"strategy": "sample", "seed": 7, "count": 3, "top_p": 0.9},
+        {"beam_width": 3, "required_words": "dog grass", "count": 2},
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_strategy_runs_on_every_kind_of_folder(captioners, pictures, kind, options):
+    keras, other = (captioners[name].caption(pictures[0], **options) for name in ("keras", kind))
+    for a, b in zip(keras, other, strict=True):
+        same(a, b)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_annotation_vectors_are_those_of_the_network(captioners, kind):
+    squares = np.random.default_rng(1).integers(0, 255, (2, 32, 32, 3), np.uint8)
+    if kind == "saved_model":  # whose encoder gives them by the same function
+        kind = "onnx"
+    one, other = (captioners[name].annotations(squares) for name in ("keras", kind))
+    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_a_folder_is_run_by_what_is_asked_for(exported):
+    kinds = {
+        ("graphs", "auto"): "OnnxRuntime",
+        ("graphs", "onnx"): "OnnxRuntime",
+        ("graphs", "keras"): "KerasRuntime",
+        ("keras", "auto"): "KerasRuntime",
+        ("onnx", "onnx"): "OnnxRuntime",
+        ("saved_model", "saved_model"): "SavedModelRuntime",
+    }
+    for (folder, runtime), name in kinds.items():
+        assert type(Captioner.from_pretrained(exported[folder], runtime).runtime).__name__ == name
+    for folder, runtime, choices in [
+        ("keras", "onnx", "keras.*--format graphs adds"),
+        ("graphs", "saved_model", "onnx or keras"),
+        ("onnx", "keras", "onnx"),
+        ("graphs", "torch", "onnx or keras. Received: 'torch'"),
+    ]:
+        with pytest.raises(ConfigError, match=f"is auto, {choices}"):
+            Captioner.from_pretrained(exported[folder], runtime)
+
+
+@pytest.mark.parametrize("name", ["encoder.onnx", "step.onnx"])
+def test_graphs_hold_hardly_a_number(exported, name):
+    """What is in the file of weights is not there twice."""
+    shared, whole = (exported[kind] / name for kind in ("graphs", "onnx"))
+    graph = onnx.load(shared, load_external_data=False).graph
+    inside = sum(len(tensor.raw_data) for tensor in graph.initializer)
+    assert inside < 30_000
+    assert shared.stat().st_size < whole.stat().st_size
+
+
+def test_new_graphs_take_the_place_of_old_ones(exported, tmp_path):
+    from captioner.export import add_graphs
+
+    folder = shutil.copytree(exported["graphs"], tmp_path / "again")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    add_graphs(folder)
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert before.keys() == after.keys()
+    assert {name for name in before if before[name] != after[name]} <= {"encoder.onnx", "step.onnx", "manifest.json"}
+    Captioner.from_pretrained(folder, "onnx")
+
+
+@pytest.mark.parametrize("kind", ["onnx", "graphs"])
+def test_onnx_runs_where_neither_keras_nor_tensorflow_is_loaded(root, exported, captioners, photo, kind):
     code = (
         "import sys; from captioner import Captioner; "
-        f"print(Captioner.from_pretrained({str(exported['onnx'])!r}).caption({str(photo)!r}, beam_width=2).text); "
+        f"c = Captioner.from_pretrained({str(exported[kind])!r}); list(c.captions([{str(photo)!r}])); "
+        f"c.score({str(photo)!r}, 'a dog'); list(c.stream({str(photo)!r})); "
+        f"print(c.caption({str(photo)!r}, beam_width=2).text); "
         "print([name for name in ('keras', 'tensorflow', 'jax') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     text, loaded = done.stdout.splitlines()
-    assert text == captioners["onnx"].caption(photo, beam_width=2).text
+    assert text == captioners[kind].caption(photo, beam_width=2).text
     assert loaded == "[]"
 
 
