@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pathlib
 import shutil
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ load_keras()
 
 import keras
 
-from captioner.folders.folder import write_json
+from captioner.folders.folder import GRAPHS, write_json
 from captioner.folders.keras_folder import save_model
 from training import commands
 from training.config import Stage, TrainingConfig, load_config
@@ -114,6 +115,17 @@ def _train_stage(run: Run, number: int, stage: Stage, before: pathlib.Path | Non
     shutil.rmtree(checkpoints.folder)
 
 
+def _add_graphs(folder: pathlib.Path) -> None:
+    """Graphs for onnxruntime, where TensorFlow and tf2onnx are there to make them; the model is whole without."""
+    if keras.backend.backend() != "tensorflow" or not importlib.util.find_spec("tf2onnx"):
+        rich.print("no graphs for onnxruntime: python -m captioner.export --format graphs adds them where tf2onnx is")
+        return
+    from captioner.export import add_graphs
+
+    keras.config.set_dtype_policy("float32")  # whatever it was trained with
+    add_graphs(folder)
+
+
 def _write_predictions(run: Run, captions: list[str]) -> None:
     rows = [{"image": example.image.name, "caption": text} for example, text in zip(run.dev, captions, strict=True)]
     with written(run.workdir / "dev_predictions.json") as partial:
@@ -139,6 +151,8 @@ def main(
 ) -> None:
     """Train a caption model."""
     folder = train(load_config(config, set), data, workdir, boxes, detections or (), texts or ())
+    if not (folder / GRAPHS[0]).exists():
+        _add_graphs(folder)
     rich.print(f"model: {folder}")
 
 

@@ -1,4 +1,4 @@
-"""Graphs in a model folder that are damaged, swapped or made to harm: each is refused in one line, nothing else is read."""
+"""Graphs in a model folder that are damaged, swapped or made to harm: each is refused in one line."""
 
 from __future__ import annotations
 
