@@ -88,6 +88,8 @@ PLAIN = (
     "search.strategies",
     "folders.folder",
     "folders.weights",
+    "folders.onnx_graphs",
+    "folders.shared_numbers",
     "runtimes.onnx",
 )
 BACKENDS = {"tensorflow", "jax", "jaxlib", "torch"}
