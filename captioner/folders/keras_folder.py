@@ -66,12 +66,7 @@ def build_model(folder: pathlib.Path, config: ModelConfig, vocabulary: Vocabular
     """
     with open_weights(folder / WEIGHTS) as weights:
         # Before the network takes memory: a long vocabulary alone could ask for any amount of it.
-        words = (len(vocabulary), config.decoder.embedding_size)
-        if words not in weights.shapes.values():
-            raise ModelError(
-                f"{weights.path} does not fit {folder / 'vocabulary.txt'} and {folder / 'config.json'}: it holds no "
-                f"array of {words[0]} words by {words[1]}"
-            )
+        weights.check_words(len(vocabulary), config.decoder.embedding_size)
         model = _build_network(folder, config, vocabulary)
         fill(model, weights, folder / "config.json")
     return model

@@ -73,6 +73,19 @@ class Weights:
             raise ModelError(f"{self.path}: {name!r} holds values that are not finite")
         return values
 
+    def check_words(self, words: int, size: int) -> None:
+        """See that there is an array of so many words, before a network of them takes memory.
+
+        Raises:
+            ModelError: there is none: the vocabulary is not that of the weights.
+        """
+        if (words, size) not in self.shapes.values():
+            folder = self.path.parent
+            raise ModelError(
+                f"{self.path} does not fit {folder / 'vocabulary.txt'} and {folder / 'config.json'}: it holds no array "
+                f"of {words} words by {size}"
+            )
+
     def compare(self, wanted: dict[str, tuple[int, ...]], description: pathlib.Path) -> None:
         """See that the file holds just what a network wants, before a number is read.
 

@@ -11,13 +11,11 @@ import pathlib
 
 import numpy as np
 
-from captioner.config import ModelConfig
 from captioner.errors import ModelError
 from captioner.folders.folder import GRAPHS, read_common, read_grid
 from captioner.folders.onnx_graphs import check_graph
-from captioner.folders.weights import WEIGHTS, Weights, open_weights
+from captioner.folders.weights import WEIGHTS, open_weights
 from captioner.runtimes.base import ExportedRuntime
-from captioner.vocabulary import Vocabulary
 
 NAMES = ("encoder.onnx", "step.onnx")
 
@@ -41,7 +39,9 @@ class OnnxRuntime(ExportedRuntime):
         self.grid = read_grid(folder, GRAPHS[0] if own else "export.json")
         with open_weights(folder / WEIGHTS) if own else contextlib.nullcontext() as weights:
             if own:
-                _check_weights(weights, folder, self.config, self.vocabulary)
+                weights.check_words(len(self.vocabulary), self.config.decoder.embedding_size)
+                for name in weights.shapes:
+                    weights.read(name)  # which refuses what is not finite
             for name in NAMES:
                 check_graph(folder / name, weights)
         options = onnxruntime.SessionOptions()
@@ -84,17 +84,6 @@ class OnnxRuntime(ExportedRuntime):
 
     def run_step(self, inputs):
         return _run(self._step, {name: value for name, value in inputs.items() if name in self._step_inputs})
-
-
-def _check_weights(weights: Weights, folder: pathlib.Path, config: ModelConfig, vocabulary: Vocabulary) -> None:
-    words = (len(vocabulary), config.decoder.embedding_size)
-    if words not in weights.shapes.values():
-        raise ModelError(
-            f"{weights.path} does not fit {folder / 'vocabulary.txt'} and {folder / 'config.json'}: it holds no array "
-            f"of {words[0]} words by {words[1]}"
-        )
-    for name in weights.shapes:
-        weights.read(name)
 
 
 def _run(session, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -99,3 +99,21 @@ def test_a_closed_stderr_costs_no_caption(root, model, photo):
     assert done.returncode == 1
     (line,) = done.stdout.splitlines()
     assert line.startswith(f"{photo}\t")
+
+
+def test_a_photo_is_captioned_without_a_framework(root, photo):
+    code = (
+        "import sys\nfrom captioner.__main__ import app\n"
+        f"app([{str(photo)!r}, '--model', 'models/shapes', '--runtime', 'onnx'], standalone_mode=False)\n"
+        "print([name for name in ('keras', 'tensorflow', 'jax') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    caption, loaded = done.stdout.splitlines()
+    assert caption.startswith(f"{photo}\t") and loaded == "[]"
+
+
+def test_a_runtime_that_is_not_there_is_named(root, photo):
+    done = run(root, photo, "--model", "models/shapes", "--runtime", "torch")
+    assert done.returncode == 2
+    assert "is auto, onnx or keras. Received: 'torch'" in done.stderr and done.stderr.count("\n") == 1
