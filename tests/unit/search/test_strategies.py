@@ -68,6 +68,8 @@ def by_numpy(tables: np.ndarray, controls: Controls) -> dict[str, np.ndarray]:
         {"beam_width": 4, "prefix": "c a", "count": 2},
         {"beam_width": 4, "forbidden_words": "a b", "no_repeat_ngram": 2, "count": 3},
         {"beam_width": 3, "no_repeat_ngram": 1, "min_words": 5},
+        {"beam_width": 3, "no_repeat_within": 3, "count": 2},
+        {"strategy": "sample", "seed": 2, "no_repeat_within": 4, "no_repeat_ngram": 2},
         {"beam_width": 3, "required_words": "d"},
         {"beam_width": 1, "required_words": "d h"},
         {"beam_width": 4, "required_words": "d h a", "count": 4},
