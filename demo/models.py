@@ -25,7 +25,10 @@ class Models:
     def __init__(self, captioner: Captioner, folder: pathlib.Path = MODELS):
         self.default = captioner.name or "model"
         self._folder, self._ready, self._reading = folder, {self.default: captioner}, threading.Lock()
-        found = sorted(path.parent.name for path in folder.glob("*/manifest.json"))
+        found = sorted(path.parent for path in folder.glob("*/manifest.json"))
+        # A model that was renamed keeps its older name as a link in the folder.
+        self._present = {path.name: path.resolve().name for path in found if path.is_symlink()}
+        found = [path.name for path in found if path.name not in self._present]
         self.names = [self.default, *(name for name in found if name != self.default)]
 
     def prepare(self, warm_up: Callable[[Captioner], None]) -> None:
@@ -35,7 +38,7 @@ class Models:
 
     def is_ready(self, name: str) -> bool:
         """Whether a model has been read."""
-        return isinstance(name, str) and (name or self.default) in self._ready
+        return isinstance(name, str) and (self._present.get(name, name) or self.default) in self._ready
 
     def __getitem__(self, name: str) -> Captioner:
         """The model of a name; the default for an empty one.
@@ -43,7 +46,7 @@ class Models:
         Raises:
             ModelError: there is no such model, or its folder is damaged.
         """
-        name = name or self.default
+        name = self._present.get(name, name) or self.default
         if name not in self.names:
             raise ModelError(f"there is no model {str(name)[:100]!r} here; choose one of {', '.join(self.names)}")
         with self._reading:

@@ -160,6 +160,14 @@ def test_models_are_those_of_the_folder_and_read_when_asked_for(tiny_captioner, 
         models["../secret"]
 
 
+def test_an_older_name_of_a_model_stands_for_the_present_one(tiny_captioner, saved, tmp_path):
+    shutil.copytree(saved, tmp_path / "new")
+    (tmp_path / "old").symlink_to("new")
+    models = Models(tiny_captioner, tmp_path)
+    assert models.names == ["model", "new"]
+    assert models["old"] is models["new"] and models.is_ready("old")
+
+
 @pytest.mark.parametrize("strategy", ["beam", "diverse", "greedy", "sample"])
 def test_settings_stand_for_options_that_can_be_searched_and_streamed(tiny_captioner, photo, strategy):
     options = decoding_options(strategy, beam_width=3, max_words=5, temperature=1.3)
