@@ -37,7 +37,7 @@ def _show_version(wanted: bool) -> None:
 @app.command()
 def caption(
     photos: Annotated[list[str], typer.Argument(help="Pictures to caption.", show_default=False)],
-    model: Annotated[str, typer.Option(help="Model folder.")] = "models/flickr8k",
+    model: Annotated[str, typer.Option(help="Model folder.")] = "models/photos",
     runtime: Annotated[
         str, typer.Option(help="What runs the model: auto, onnx (starts at once), keras or saved_model.")
     ] = "auto",

@@ -24,7 +24,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    model: Annotated[pathlib.Path, typer.Option(help="Folder of a trained model.")] = pathlib.Path("models/flickr8k"),
+    model: Annotated[pathlib.Path, typer.Option(help="Folder of a trained model.")] = pathlib.Path("models/photos"),
     runtime: Annotated[
         str, typer.Option(help="What runs the model: auto, onnx (starts at once), keras or saved_model.")
     ] = "auto",

@@ -32,7 +32,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "attention.md"
 IMAGES = ROOT / "docs" / "images" / "attention"
 PHOTO, PHOTO_TEXT = ROOT / "demo" / "examples" / "astronaut.jpg", "a woman in a suit in front of a flag"
-SHIPPED = {"flickr8k": "flickr8k", "shapes": "shapes"}  # the model of each data set that explains the figures
+SHIPPED = {"flickr8k": "photos", "shapes": "shapes"}  # the model of each data set that explains the figures
 SIDE, GAP, COLUMNS, BAR = 240, 6, 3, (120, 12)
 ROW = SIDE + 72  # title and scale above a row of masks, the words below it
 # What a row leaves out, to have room for things and colours.

@@ -34,7 +34,7 @@ def save(picture: Image.Image, name: str) -> None:
 
 def draw_sheets() -> None:
     """One photo and one scene of shapes with the masks of their words."""
-    save(contact_sheet(Captioner.from_pretrained("flickr8k").caption(EXAMPLES / "dog.jpg")), "caption.jpg")
+    save(contact_sheet(Captioner.from_pretrained("photos").caption(EXAMPLES / "dog.jpg")), "caption.jpg")
     rng = np.random.default_rng(11)
     scene = next(s for s in iter(lambda: sample_scene(rng), None) if len({shape.look for shape in s.shapes}) == 2)
     save(contact_sheet(Captioner.from_pretrained("shapes").caption(draw_scene(scene, 256))), "shapes.jpg")

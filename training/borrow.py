@@ -90,7 +90,7 @@ def main(
     texts: Annotated[list[pathlib.Path], typer.Option(help="Captions without photos, one a line.")],
     detections: Annotated[list[pathlib.Path], typer.Option(help="What a detector saw.")],
     workdir: Annotated[pathlib.Path, typer.Option(help="Folder for features.")],
-    model: Annotated[str, typer.Option(help="Model folder whose encoder describes photos.")] = "flickr8k",
+    model: Annotated[str, typer.Option(help="Model folder whose encoder describes photos.")] = "photos",
     count: Annotated[int, typer.Option(min=1, max=20, help="Captions a photo.")] = 4,
 ) -> None:
     """Give photos without captions those of others."""

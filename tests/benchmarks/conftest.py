@@ -9,4 +9,4 @@ from captioner import Captioner
 
 @pytest.fixture(scope="module")
 def captioner(root):
-    return Captioner.from_pretrained(root / "models" / "flickr8k")
+    return Captioner.from_pretrained(root / "models" / "photos")

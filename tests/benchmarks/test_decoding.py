@@ -155,7 +155,7 @@ def run(code: list[str], root) -> tuple[float, str]:
 def test_from_cold(root, tmp_path):
     """Whole processes: the command line, the framework's import alone, and an exported ONNX folder."""
     photo = str(next((root / "demo" / "examples").glob("*.jpg")))
-    run(["-m", "captioner.export", "models/flickr8k", str(tmp_path / "onnx"), "--format", "onnx"], root)
+    run(["-m", "captioner.export", "models/photos", str(tmp_path / "onnx"), "--format", "onnx"], root)
     commands = {
         "python -m captioner": ["-m", "captioner", photo],
         "import tensorflow": ["-c", "import tensorflow"],

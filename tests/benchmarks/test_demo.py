@@ -13,7 +13,7 @@ from tests.browser.visitor import Visitor
 REPEATS = 5
 
 
-@pytest.mark.parametrize("model", ["models/flickr8k"])
+@pytest.mark.parametrize("model", ["models/photos"])
 def test_waiting(model, root, tmp_path):
     started = time.perf_counter()
     with running_demo(model, tmp_path) as address, running_browser() as browser:

@@ -22,7 +22,7 @@ def test_an_export_writes_what_its_model_writes(captioner, root, tmp_path, kind)
     photos = sorted(pathlib.Path(data).rglob("*.jpg"))[:PHOTOS] if data else []
     if not photos:
         pytest.skip("CAPTIONER_DATA holds no photos")
-    command = ["-m", "captioner.export", "models/flickr8k", str(tmp_path / kind), "--format", kind]
+    command = ["-m", "captioner.export", "models/photos", str(tmp_path / kind), "--format", kind]
     subprocess.run([sys.executable, *command], cwd=root, check=True, capture_output=True)
     exported = Captioner.from_pretrained(tmp_path / kind)
     same, apart, ties = 0, 0.0, []

@@ -119,6 +119,11 @@ def test_confidence_goes_into_the_folder_and_with_every_caption(run, shapes, tmp
     assert after.to_dict()["confidence"] == after.confidence
     rated = [word.confidence for word in after.words if word.confidence is not None]
     assert after.confidence == pytest.approx(np.mean(rated) if rated else 0)
+    changes = [change for change in run["changes"] if not change.startswith("encoder_weights")]
+    further = load_config(run["config"], [*changes, f"start_from={run['best']}"])
+    assert train(
+        further, shapes, tmp_path / "further", None, [run["detections"]], [run["detections"].with_name("texts.txt")]
+    )
     metrics = evaluate(run["best"], shapes, "test", tmp_path, resave=True, beam_width=2)
     assert 0 <= metrics["calibration_error"] <= 1
     assert 0 <= metrics["same_resaved"] <= 1

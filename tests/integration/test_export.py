@@ -283,7 +283,7 @@ def test_a_damaged_export_is_noticed(exported, tmp_path, kind, part):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["flickr8k", "shapes"])
+@pytest.mark.parametrize("model", ["photos", "shapes"])
 def test_the_models_that_ship_say_the_same_on_each_runtime(root, model):
     photos = sorted((root / "demo" / "examples").glob("*.jpg"))
     captioners = [Captioner.from_pretrained(root / "models" / model, runtime) for runtime in ("keras", "onnx")]
@@ -295,11 +295,11 @@ def test_the_models_that_ship_say_the_same_on_each_runtime(root, model):
 @pytest.mark.parametrize("kind", KINDS[:2])
 def test_the_photo_model_exports(root, tmp_path, kind):
     """Its encoder has parts that the tiny model lacks."""
-    command = [sys.executable, "-m", "captioner.export", "models/flickr8k", str(tmp_path / kind), "--format", kind]
+    command = [sys.executable, "-m", "captioner.export", "models/photos", str(tmp_path / kind), "--format", kind]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     photos = sorted((root / "demo" / "examples").glob("*.jpg"))
-    folders = {root / "models" / "flickr8k": "keras", tmp_path / kind: kind}
+    folders = {root / "models" / "photos": "keras", tmp_path / kind: kind}
     models = [Captioner.from_pretrained(folder, runtime) for folder, runtime in folders.items()]
     for a, b in zip(*(model.captions(photos, beam_width=3) for model in models), strict=True):
         same(a, b)

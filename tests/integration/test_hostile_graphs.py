@@ -171,7 +171,7 @@ def test_graphs_come_together(folder, missing):
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_graphs_of_another_model(folder, root, name):
-    shutil.copy(root / "models" / "flickr8k" / name, folder / name)
+    shutil.copy(root / "models" / "photos" / name, folder / name)
     assert "is not the file the manifest names" in refused(folder)
     write_manifest(folder)
     refused(folder)
@@ -184,7 +184,7 @@ def test_graphs_that_stand_in_each_others_place(folder):
 
 
 def test_weights_of_another_model_or_none(folder, root):
-    shutil.copy(root / "models" / "flickr8k" / WEIGHTS, folder / WEIGHTS)
+    shutil.copy(root / "models" / "photos" / WEIGHTS, folder / WEIGHTS)
     write_manifest(folder)
     refused(folder)
 

@@ -336,7 +336,7 @@ def test_sigterm_lets_answers_in_flight_finish(tmp_path, photo_bytes):
 
 @pytest.mark.slow
 def test_sigterm_while_graphs_are_compiled(tmp_path):
-    with demo(tmp_path, "models/flickr8k") as running:  # whose graphs take longer than the server's end
+    with demo(tmp_path, "models/photos") as running:  # whose graphs take longer than the server's end
         assert get(running, "/health/live").status_code == 200
         os.kill(running.process.pid, signal.SIGTERM)
         assert running.process.wait(60) == 0

@@ -93,7 +93,7 @@ def test_the_reference_names_every_training_setting_with_its_default(root):
                 assert getattr(described, name) == field.default, f"reference.toml gives {name} another default"
 
 
-@pytest.mark.parametrize("name", ["flickr8k", "flickr8k_self_critical", "shapes", "reference"])
+@pytest.mark.parametrize("name", ["flickr8k", "flickr8k_self_critical", "photos", "finetune", "shapes", "reference"])
 def test_configurations_that_ship_can_be_read(root, name):
     assert load_config(root / "training" / "configs" / f"{name}.toml").stages
 

@@ -89,7 +89,8 @@ class Run:
     def _restored_encoder(self) -> Encoder:
         """Variables made frozen, as those of a loaded model are, never train on TensorFlow: a run makes its own."""
         loaded, config = self._start[0], self.config
-        difference = first_difference(loaded.config.model_dump(mode="json"), config.model.model_dump(mode="json"))
+        network = lambda model: model.model_dump(mode="json", exclude={"confidence"})  # it builds nothing
+        difference = first_difference(network(loaded.config), network(config.model))
         if difference:
             raise ConfigError(f"{config.start_from} is another network: model.{difference}")
         encoder = Encoder(config.model.encoder, name="encoder")

@@ -153,10 +153,10 @@ def test_texts_are_bounded_by_the_longest_caption(tiny_captioner):
 
 def test_models_are_those_of_the_folder_and_read_when_asked_for(tiny_captioner, root):
     models = Models(tiny_captioner, root / "models")
-    assert models.names == ["model", "flickr8k", "shapes"]
+    assert models.names == ["model", "photos", "shapes"]
     assert models[""] is models["model"] is tiny_captioner and not models.is_ready("shapes")
     assert models["shapes"].grid == (8, 8) and models["shapes"] is models["shapes"]
-    with pytest.raises(ModelError, match="no model '../secret' here; choose one of model, flickr8k, shapes"):
+    with pytest.raises(ModelError, match="no model '../secret' here; choose one of model, photos, shapes"):
         models["../secret"]
 
 

@@ -171,9 +171,9 @@ def test_a_network_begins_with_zeros_where_a_file_follows(tiny_config):
 @pytest.mark.slow
 def test_the_photo_model_runs_as_keras_would_build_it(root):
     """All numbers arrive: with an encoder built the usual way and filled by hand."""
-    network, vocabulary, _ = load_model(root / "models" / "flickr8k")
+    network, vocabulary, _ = load_model(root / "models" / "photos")
     usual = CaptionModel(network.config, len(vocabulary))
-    numbers = safetensors.numpy.load_file(root / "models" / "flickr8k" / "model.safetensors")
+    numbers = safetensors.numpy.load_file(root / "models" / "photos" / "model.safetensors")
     for name, variable in named_weights(usual).items():
         variable.assign(numbers.pop(name).astype(np.float32))
     assert not numbers
