@@ -14,6 +14,14 @@ from typing import Annotated
 import typer
 
 from captioner import __version__
+from captioner.album import options as album
+from captioner.album.finding import read_list
+from captioner.album.requiring import Photo, parse_groups
+from captioner.album.run import Request
+from captioner.album.session import Places, caption_photos, model_version, write_captions
+from captioner.album.session import undo as take_back
+from captioner.album.summary import Summary
+from captioner.album.wording import Wording
 from captioner.config import DecodingOptions
 from captioner.errors import CaptionerError, ConfigError, ImageError, one_line
 from captioner.quiet import open_stderr, silence_frameworks
@@ -36,7 +44,9 @@ def _show_version(wanted: bool) -> None:
 
 @app.command()
 def caption(
-    photos: Annotated[list[str], typer.Argument(help="Pictures to caption.", show_default=False)],
+    photos: Annotated[
+        list[str] | None, typer.Argument(help="Pictures, and folders of them.", show_default=False)
+    ] = None,
     model: Annotated[str, typer.Option(help="Model folder.")] = "models/photos",
     runtime: Annotated[
         str, typer.Option(help="What runs the model: auto, onnx (starts at once), keras or saved_model.")
@@ -46,10 +56,26 @@ def caption(
         list[str] | None,
         typer.Option(help="Another option of decoding: key=value, such as strategy=sample.", show_default=False),
     ] = None,
-    format: Annotated[Format, typer.Option(help="How captions are written.")] = Format.text,
+    format: Annotated[
+        Format | None, typer.Option(help="How captions are printed; text without --write.", show_default=False)
+    ] = None,
     masks: Annotated[
         pathlib.Path | None, typer.Option(help="Folder for a picture of every word's mask.", show_default=False)
     ] = None,
+    listed: album.Listed = None,
+    include: album.Include = None,
+    exclude: album.Exclude = None,
+    write: album.Write = None,
+    out: album.Out = None,
+    existing: album.WhatOfExisting = album.Existing.skip,
+    dry_run: album.DryRun = False,
+    undo: album.Undo = False,
+    prefix: album.Prefix = "",
+    suffix: album.Suffix = "",
+    forbid: album.Forbid = None,
+    require: album.Require = None,
+    max_characters: album.MaxCharacters = None,
+    min_confidence: album.MinConfidence = None,
     debug: Annotated[bool, typer.Option(help="Show the whole story of an error.")] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
@@ -68,13 +94,25 @@ def caption(
         warnings.simplefilter("ignore")  # what Pillow says of damaged files; those that matter are refused
     sys.stdout.reconfigure(errors="surrogateescape" if sys.stdout.encoding == "utf-8" else "backslashreplace")
     try:
-        failed = _run(photos, (model, runtime), _options(beam_width, set), format, masks)
+        photos = [*(photos or []), *(read_list(listed) if listed else [])]
+        if not photos and out is None:
+            raise ConfigError("no pictures were given; name photos or a folder, or a list of them with --list")
+        places = Places(photos, include or [], exclude or [], write or [], out, dry_run)
+        if undo:
+            summary = take_back(places)
+        else:
+            wording = Wording(prefix, suffix, max_characters, min_confidence)
+            options = _options(beam_width, set, forbid)
+            request = _request(model, options, require, wording, existing)
+            summary = _run(places, (model, runtime), request, format, masks)
         sys.stdout.flush()
     except (CaptionerError, OSError, MemoryError, KeyboardInterrupt) as error:
         if debug:
             raise
         raise typer.Exit(_end(error)) from None
-    raise typer.Exit(1 if failed else 0)
+    if summary.interrupted:
+        raise typer.Exit(130)
+    raise typer.Exit(1 if summary.failed else 0)
 
 
 def _end(error: BaseException) -> int:
@@ -92,7 +130,7 @@ def _end(error: BaseException) -> int:
     return 1
 
 
-def _options(beam_width: int, changes: list[str] | None) -> dict:
+def _options(beam_width: int, changes: list[str] | None, forbidden: list[str] | None) -> dict:
     """Options of decoding; lists of words are words with blanks between them, numbers and null are JSON."""
     options = {"beam_width": beam_width}
     for change in changes or []:
@@ -103,40 +141,35 @@ def _options(beam_width: int, changes: list[str] | None) -> dict:
             options[key] = json.loads(text)
         except (ValueError, RecursionError):
             options[key] = text
+    if forbidden:
+        options["forbidden_words"] = " ".join(forbidden).replace(",", " ").replace("|", " ").lower()
     return options
 
 
-def _run(photos, model, options, format, masks) -> int:
+def _request(model: str, options: dict, require, wording: Wording, existing) -> Request:
     if DecodingOptions.parse(options).count > 1:  # before a framework is loaded, which takes seconds
         raise ConfigError(f"this command writes one caption a photo; leave count out. Received: {options['count']!r}")
-    from captioner.captioner import Captioner
+    return Request(model_version(model), options, parse_groups(require or []), wording, existing)
 
-    captioner = Captioner.from_pretrained(*model)
-    write = _Writer(format)
-    failed = 0
+
+def _run(places: Places, model: tuple[str, str], request: Request, format: Format | None, masks) -> Summary:
+    def load():
+        from captioner.captioner import Captioner
+
+        return Captioner.from_pretrained(*model)
+
+    write = None if places.write and format is None else _Writer(format or Format.text, request.wording)
     stems: dict[str, int] = {}
-    answers = captioner.captions(photos, **options)
-    if len(photos) > 1 and sys.stderr.isatty():
-        answers = _with_progress(answers, len(photos))
-    for photo, answer in zip(photos, answers, strict=True):
-        if isinstance(answer, CaptionerError):
-            failed += 1
-            print(f"captioner: {answer}", file=sys.stderr)
-            continue
-        write.row(photo, answer)
-        if masks and not _save_masks(answer, masks, pathlib.Path(photo).stem, stems):
-            failed += 1
-    write.close()
-    return failed
 
+    def show(photo: Photo, answer) -> bool:
+        if write:
+            write.row(photo, answer)
+        return not masks or _save_masks(answer, masks, pathlib.Path(photo).stem, stems)
 
-def _with_progress(answers, total: int):
-    """The same answers, with a bar on stderr; captions go to stdout."""
-    import rich.console
-    import rich.progress
-
-    console = rich.console.Console(stderr=True)
-    return rich.progress.track(answers, "captions", total=total, console=console, transient=True)
+    summary = (write_captions if places.write else caption_photos)(places, request, load, show)
+    if write:
+        write.close()
+    return summary
 
 
 def _save_masks(caption, folder: pathlib.Path, stem: str, stems: dict[str, int]) -> bool:
@@ -166,21 +199,23 @@ class _Lines:
 class _Writer:
     """Captions on stdout in one of the formats."""
 
-    def __init__(self, format: Format):
-        self.format, self.rows = format, []
+    def __init__(self, format: Format, wording: Wording):
+        self.format, self.wording, self.rows = format, wording, []
         if format is Format.csv:
             self.csv = csv.writer(_Lines())
             self.csv.writerow(["image", "caption", "score"])
 
-    def row(self, photo: str, caption) -> None:
+    def row(self, photo: Photo, caption) -> None:
+        text, sentence = self.wording.caption(caption.text), self.wording.alt_text(caption.text)
+        row = {"image": str(photo), **caption.to_dict(), "text": text, "sentence": sentence}
         if self.format is Format.text:
-            print(f"{one_line(photo)}\t{caption.text}", flush=True)
+            print(f"{one_line(str(photo))}\t{text}", flush=True)
         elif self.format is Format.csv:
-            self.csv.writerow([photo, caption.text, f"{caption.score:.4f}"])
+            self.csv.writerow([str(photo), text, f"{caption.score:.4f}"])
         elif self.format is Format.jsonl:
-            print(json.dumps({"image": photo, **caption.to_dict()}), flush=True)
+            print(json.dumps(row), flush=True)
         else:
-            self.rows.append({"image": photo, **caption.to_dict()})
+            self.rows.append(row)
 
     def close(self) -> None:
         if self.format is Format.json:

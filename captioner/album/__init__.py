@@ -1,0 +1,1 @@
+"""Folders of photos: found, captioned once, and their captions written where other programs look."""

@@ -1,0 +1,159 @@
+"""One call of the command line: photos found, the memory opened, targets made, a bar shown, the end told."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import pathlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+from captioner.album.finding import Found, find_photos
+from captioner.album.interruption import heeded
+from captioner.album.ledger import FOLDER, Ledger
+from captioner.album.requiring import Captioning, Photo
+from captioner.album.run import Album, Request
+from captioner.album.summary import Summary
+from captioner.album.targets import make_targets
+from captioner.album.targets.base import Target
+from captioner.caption import Caption
+from captioner.errors import ConfigError, one_line
+from captioner.folders.folder import find_model
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Which photos, and where captions go.
+
+    Attributes:
+        photos: files, folders and patterns.
+        include, exclude: patterns, see `captioner.album.finding`.
+        write: names of targets.
+        out: the output folder; None is the one folder that is given, else the folder one is in.
+        dry_run: write nothing, and show what would be.
+    """
+
+    photos: Sequence[Photo]
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    write: Sequence[str] = ()
+    out: pathlib.Path | None = None
+    dry_run: bool = False
+
+    def find(self) -> Found:
+        return find_photos(self.photos, self.include, self.exclude)
+
+    @property
+    def output(self) -> pathlib.Path:
+        """The output folder."""
+        if self.out is not None:
+            return self.out
+        folders = [place for place in self.photos if pathlib.Path(place).is_dir()]
+        return pathlib.Path(folders[0]) if len(self.photos) == len(folders) == 1 else pathlib.Path()
+
+
+def model_version(model: str) -> str:
+    """What tells one model folder from another: the sha256 of its manifest, which holds that of its parts.
+
+    Raises:
+        ModelError: there is no such folder.
+    """
+    manifest = find_model(model) / "manifest.json"
+    return hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else ""
+
+
+def caption_photos(
+    places: Places,
+    request: Request,
+    load: Callable[[], Captioning],
+    show: Callable[[Photo, Caption], bool] | None,
+) -> Summary:
+    """Caption photos without writing them anywhere but where `show` does.
+
+    Raises:
+        CaptionerError: an option is wrong, or the model cannot be loaded.
+    """
+    found = places.find()
+    summary = Summary(skipped=found.skipped)
+    album = Album(request, load, tell=_tell, show=show)
+    if not found.folders:  # files given by name: Ctrl-C ends the command as it does any other
+        with _bar(len(found.photos)) as advance:
+            album.run(found.photos, summary, advance=advance)
+        return summary
+    with heeded() as stop, _bar(len(found.photos)) as advance:
+        album.run(found.photos, summary, stop, advance)
+    _tell(str(summary))
+    return summary
+
+
+def write_captions(
+    places: Places,
+    request: Request,
+    load: Callable[[], Captioning],
+    show: Callable[[Photo, Caption], bool] | None,
+) -> Summary:
+    """Caption what is new or changed, and write it.
+
+    Raises:
+        CaptionerError: an option is wrong, the output folder cannot be used, or the model cannot be loaded.
+    """
+    found = places.find()
+    summary = Summary(skipped=found.skipped)
+    with _opened(places) as (ledger, targets):
+        propose = print if places.dry_run else None
+        album = Album(request, load, ledger, targets, _tell, show, propose)
+        with heeded() as stop, _bar(len(found.photos)) as advance:
+            album.run(found.photos, summary, stop, advance)
+    _tell(f"nothing was written; {summary}" if places.dry_run else str(summary))
+    return summary
+
+
+def undo(places: Places) -> Summary:
+    """Put back what the last run replaced in the output folder.
+
+    Raises:
+        ConfigError: there was none.
+    """
+    if not (places.output / FOLDER).is_dir():
+        raise ConfigError(
+            f"{places.output} has no journal of captions; give the folder they were written to with --out"
+        )
+    with contextlib.closing(Ledger(places.output)) as ledger:
+        put_back, left = ledger.undo(_tell)
+    _tell(f"{put_back:,} files as they were before the last run; {left:,} left as they are")
+    return Summary(failed=left)
+
+
+@contextlib.contextmanager
+def _opened(places: Places) -> Iterator[tuple[Ledger, list[Target]]]:
+    with contextlib.closing(Ledger(places.output, places.dry_run)) as ledger:
+        targets = make_targets(places.write, places.output, ledger)
+        try:
+            yield ledger, targets
+        finally:
+            for target in targets:
+                target.close()
+
+
+def _tell(line: str) -> None:
+    print(f"captioner: {one_line(line)}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _bar(total: int) -> Iterator[Callable[[], None]]:
+    """A bar with photos a second and the time left, on a terminal; captions go to stdout."""
+    if total < 2 or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+
+    class Rate(ProgressColumn):
+        def render(self, task):
+            return f"{task.speed:.1f} photos/s" if task.speed else ""
+
+    columns = (TextColumn("captions"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("captions", total=total)
+        yield lambda: progress.advance(task)
