@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
+import pathlib
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from captioner import drawing
+from captioner.errors import ConfigError
 from captioner.pictures.geometry import map_to_picture
 from captioner.pictures.reading import Source, open_image
+from captioner.sidecar import xmp_packet
 from captioner.vocabulary import join_words
+from captioner.wording import LEAST_CHARACTERS, as_sentence, shorten
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,7 +91,28 @@ class Caption:
     @property
     def sentence(self) -> str:
         """The text with a capital and a full stop, for alt text."""
-        return f"{self.text[:1].upper()}{self.text[1:]}." if self.words else ""
+        return as_sentence(self.text)
+
+    def alt_text(self, max_characters: int = 125) -> str:
+        """The sentence, so many characters at most: longer ones end with a whole word that closes them.
+
+        Raises:
+            ConfigError: there is no room for a word.
+        """
+        if max_characters < LEAST_CHARACTERS:
+            raise ConfigError(f"max_characters is {LEAST_CHARACTERS} or more. Received: {max_characters}")
+        return as_sentence(shorten(self.text, max_characters - 1))
+
+    def save_sidecar(self, path: str | os.PathLike, max_characters: int = 125) -> None:
+        """Write an XMP file with the alt text, which photo programs read beside `photo.jpg` as `photo.xmp`.
+
+        A file that is there is replaced; `captioner --write xmp` keeps what else it holds.
+
+        Raises:
+            ConfigError: there is no room for a word.
+            OSError: the file cannot be written.
+        """
+        pathlib.Path(path).write_bytes(xmp_packet(self.alt_text(max_characters)))
 
     @property
     def confidence(self) -> float | None:

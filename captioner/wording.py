@@ -11,6 +11,7 @@ NO_LAST_WORDS = frozenset(
         "three", "another", "other", "very",
     }
 )  # fmt: skip
+LEAST_CHARACTERS = 20  # that a caption needs
 ENDS = (".", "!", "?", "…")
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from captioner.errors import ConfigError
-from captioner.wording import as_sentence, shorten
+from captioner.wording import LEAST_CHARACTERS, as_sentence, shorten
 
-LEAST_CHARACTERS = 20  # left for the caption itself
 STOPS = (".", "!", "?", "…", ",", ";", ":")
 
 

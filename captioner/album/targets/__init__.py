@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from captioner.album.ledger import Ledger
 from captioner.album.targets.base import Target
 from captioner.album.targets.beside import Text
+from captioner.album.targets.metadata import Metadata, Sidecar
 from captioner.album.targets.page import Page
 from captioner.album.targets.tables import Lines, Table
-from captioner.errors import ConfigError
+from captioner.errors import CaptionerError, ConfigError
 
-TARGETS: dict[str, type[Target]] = {target.name: target for target in (Text, Table, Lines, Page)}
+TARGETS: dict[str, type[Target]] = {target.name: target for target in (Text, Sidecar, Metadata, Table, Lines, Page)}
 
 
 def make_targets(names: Sequence[str], folder: pathlib.Path, ledger: Ledger) -> list[Target]:
@@ -30,4 +31,12 @@ def make_targets(names: Sequence[str], folder: pathlib.Path, ledger: Ledger) -> 
     for name in chosen:
         if name not in TARGETS:
             raise ConfigError(f"captions are written to {', '.join(TARGETS)}. Received: {name!r}")
-    return [TARGETS[name](folder, ledger) for name in chosen]
+    made: list[Target] = []
+    try:
+        for name in chosen:
+            made.append(TARGETS[name](folder, ledger))
+    except CaptionerError:
+        for target in made:
+            target.close()
+        raise
+    return made
