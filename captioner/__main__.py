@@ -69,6 +69,7 @@ def caption(
     out: album.Out = None,
     existing: album.WhatOfExisting = album.Existing.skip,
     dry_run: album.DryRun = False,
+    watch: album.Watch = False,
     undo: album.Undo = False,
     prefix: album.Prefix = "",
     suffix: album.Suffix = "",
@@ -97,7 +98,7 @@ def caption(
         photos = [*(photos or []), *(read_list(listed) if listed else [])]
         if not photos and out is None:
             raise ConfigError("no pictures were given; name photos or a folder, or a list of them with --list")
-        places = Places(photos, include or [], exclude or [], write or [], out, dry_run)
+        places = Places(photos, include or [], exclude or [], write or [], out, dry_run, watch)
         if undo:
             summary = take_back(places)
         else:
@@ -166,6 +167,8 @@ def _run(places: Places, model: tuple[str, str], request: Request, format: Forma
             write.row(photo, answer)
         return not masks or _save_masks(answer, masks, pathlib.Path(photo).stem, stems)
 
+    if places.watch and not places.write:
+        raise ConfigError("--watch writes what arrives; say where to with --write")
     summary = (write_captions if places.write else caption_photos)(places, request, load, show)
     if write:
         write.close()

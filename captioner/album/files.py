@@ -76,8 +76,9 @@ def replace(path: pathlib.Path, data: bytes, mtime_ns: int | None = None) -> Non
     try:
         with open(partial, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if path.exists():  # the older file goes only once the newer one is on the disk
+                file.flush()
+                os.fsync(file.fileno())
         if path.exists():
             os.chmod(partial, stat.S_IMODE(path.stat().st_mode))
         if mtime_ns is not None:

@@ -11,7 +11,9 @@ import errno
 import json
 import os
 import pathlib
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -253,11 +255,15 @@ def _opened(path: pathlib.Path, read_only: bool) -> sqlite3.Connection:
     """The database; for reading only, a copy in memory."""
     if not read_only:
         database = sqlite3.connect(path)
-        database.execute("PRAGMA synchronous = NORMAL")
+        # No wait for the disk at every photo; without shared memory, so that it works on network drives as well.
+        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
+            database.execute(f"PRAGMA {pragma}")
         return database
     database = sqlite3.connect(":memory:")
-    if path.exists():
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as stored:
+    with tempfile.TemporaryDirectory(prefix="captioner-") as folder:
+        for part in path.parent.glob(f"{path.name}*"):
+            shutil.copy(part, folder)
+        with contextlib.closing(sqlite3.connect(pathlib.Path(folder, path.name))) as stored:
             stored.backup(database)
     return database
 

@@ -15,10 +15,10 @@ from captioner.album.ledger import FOLDER, Ledger
 from captioner.album.requiring import Captioning, Photo
 from captioner.album.run import Album, Request
 from captioner.album.summary import Summary
-from captioner.album.targets import make_targets
+from captioner.album.targets import make_targets, target_names
 from captioner.album.targets.base import Target
 from captioner.caption import Caption
-from captioner.errors import ConfigError, one_line
+from captioner.errors import ConfigError, ImageError, one_line
 from captioner.folders.folder import find_model
 
 
@@ -32,6 +32,7 @@ class Places:
         write: names of targets.
         out: the output folder; None is the one folder that is given, else the folder one is in.
         dry_run: write nothing, and show what would be.
+        watch: go on as photos arrive, until Ctrl-C.
     """
 
     photos: Sequence[Photo]
@@ -40,6 +41,7 @@ class Places:
     write: Sequence[str] = ()
     out: pathlib.Path | None = None
     dry_run: bool = False
+    watch: bool = False
 
     def find(self) -> Found:
         return find_photos(self.photos, self.include, self.exclude)
@@ -98,15 +100,40 @@ def write_captions(
     Raises:
         CaptionerError: an option is wrong, the output folder cannot be used, or the model cannot be loaded.
     """
+    target_names(places.write)
+    if places.watch and not any(pathlib.Path(place).is_dir() for place in places.photos):
+        raise ConfigError("--watch looks at folders; none was given")
+    if places.watch and places.dry_run:
+        raise ConfigError("--watch and --dry-run exclude each other; leave one out")
     found = places.find()
+    if places.watch:  # an empty folder may fill
+        found.photos = [photo for photo in found.photos if not isinstance(photo, ImageError)]
     summary = Summary(skipped=found.skipped)
     with _opened(places) as (ledger, targets):
         propose = print if places.dry_run else None
         album = Album(request, load, ledger, targets, _tell, show, propose)
         with heeded() as stop, _bar(len(found.photos)) as advance:
             album.run(found.photos, summary, stop, advance)
+        if places.watch and not summary.stopped:
+            _watch(places, album, summary)
     _tell(f"nothing was written; {summary}" if places.dry_run else str(summary))
     return summary
+
+
+def _watch(places: Places, album: Album, summary: Summary) -> None:
+    """Caption what arrives until Ctrl-C, which here is the way to end."""
+    from captioner.album.watching import arrivals
+
+    _tell(f"{summary}; waiting for photos, Ctrl-C ends")
+    with heeded() as stop:
+        for found in arrivals(places.photos, places.include, places.exclude, stop):
+            before = summary.captioned
+            album.run(found.photos, summary, stop)
+            if summary.captioned > before:
+                _tell(f"{summary.captioned - before:,} captioned")
+            if summary.stopped:
+                break
+    summary.interrupted, summary.stopped = False, "" if summary.interrupted else summary.stopped
 
 
 def undo(places: Places) -> Summary:

@@ -16,24 +16,33 @@ from captioner.errors import CaptionerError, ConfigError
 TARGETS: dict[str, type[Target]] = {target.name: target for target in (Text, Sidecar, Metadata, Table, Lines, Page)}
 
 
+def target_names(names: Sequence[str]) -> list[str]:
+    """Names of targets, each once; several may stand in one, with commas between them.
+
+    Raises:
+        ConfigError: there is no such target.
+    """
+    chosen = dict.fromkeys(part.strip() for name in names for part in name.split(",") if part.strip())
+    for name in chosen:
+        if name not in TARGETS:
+            raise ConfigError(f"captions are written to {', '.join(TARGETS)}. Received: {name!r}")
+    return list(chosen)
+
+
 def make_targets(names: Sequence[str], folder: pathlib.Path, ledger: Ledger) -> list[Target]:
-    """The targets of these names, each once.
+    """The targets of these names.
 
     Args:
-        names: of `TARGETS`; several may stand in one, with commas between them.
+        names: as in `target_names`.
         folder: the output folder.
         ledger: its memory.
 
     Raises:
         ConfigError: there is no such target, or its file is there and is another thing.
     """
-    chosen = dict.fromkeys(part.strip() for name in names for part in name.split(",") if part.strip())
-    for name in chosen:
-        if name not in TARGETS:
-            raise ConfigError(f"captions are written to {', '.join(TARGETS)}. Received: {name!r}")
     made: list[Target] = []
     try:
-        for name in chosen:
+        for name in target_names(names):
             made.append(TARGETS[name](folder, ledger))
     except CaptionerError:
         for target in made:
