@@ -96,7 +96,7 @@ def caption(
     sys.stdout.reconfigure(errors="surrogateescape" if sys.stdout.encoding == "utf-8" else "backslashreplace")
     try:
         photos = [*(photos or []), *(read_list(listed) if listed else [])]
-        if not photos and out is None:
+        if not photos and not (undo and out):
             raise ConfigError("no pictures were given; name photos or a folder, or a list of them with --list")
         places = Places(photos, include or [], exclude or [], write or [], out, dry_run, watch)
         if undo:

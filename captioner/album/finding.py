@@ -54,7 +54,7 @@ def find_photos(places: Sequence[str | os.PathLike], include: Sequence[str] = ()
     for place in places:
         for name in _expand(place):
             path = pathlib.Path(name)
-            if path.is_dir():
+            if os.path.isdir(path):
                 before = len(found.photos)
                 found.photos += _walk(path, include, exclude, found.skipped)
                 if len(found.photos) > before:

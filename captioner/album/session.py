@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import os
 import pathlib
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
@@ -51,7 +53,7 @@ class Places:
         """The output folder."""
         if self.out is not None:
             return self.out
-        folders = [place for place in self.photos if pathlib.Path(place).is_dir()]
+        folders = [place for place in self.photos if os.path.isdir(place)]
         return pathlib.Path(folders[0]) if len(self.photos) == len(folders) == 1 else pathlib.Path()
 
 
@@ -101,7 +103,7 @@ def write_captions(
         CaptionerError: an option is wrong, the output folder cannot be used, or the model cannot be loaded.
     """
     target_names(places.write)
-    if places.watch and not any(pathlib.Path(place).is_dir() for place in places.photos):
+    if places.watch and not any(os.path.isdir(place) for place in places.photos):
         raise ConfigError("--watch looks at folders; none was given")
     if places.watch and places.dry_run:
         raise ConfigError("--watch and --dry-run exclude each other; leave one out")
@@ -158,6 +160,10 @@ def _opened(places: Places) -> Iterator[tuple[Ledger, list[Target]]]:
         targets = make_targets(places.write, places.output, ledger)
         try:
             yield ledger, targets
+        except sqlite3.Error as error:
+            raise ConfigError(
+                f"{places.output / FOLDER} cannot be written: {error}; the same command goes on"
+            ) from None
         finally:
             for target in targets:
                 target.close()

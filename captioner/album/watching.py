@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import threading
 import time
@@ -25,7 +26,7 @@ def arrivals(
         places: folders, and files, which are not looked at again.
         include, exclude: as in `find_photos`.
     """
-    folders = [place for place in places if pathlib.Path(place).is_dir()]
+    folders = [place for place in places if os.path.isdir(place)]
     seen: dict[pathlib.Path, tuple[int, int]] = {}
     for changes in watchfiles.watch(
         *folders, stop_event=stop, yield_on_timeout=True, rust_timeout=PATIENCE_MS, raise_interrupt=False

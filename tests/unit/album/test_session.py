@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from captioner.__main__ import app
+from captioner.album.ledger import Ledger
 from captioner.album.watching import arrivals
 from captioner.errors import ConfigError
 from tests.unit.album.conftest import encoded, snapshot
@@ -68,6 +70,19 @@ def test_what_cannot_be_asked_for(photos, saved, tmp_path):
     assert "not calibrated" in refused(photos, "--model", saved, "--min-confidence", "0.5")
     (tmp_path / "file").write_text("")
     assert "cannot be written" in refused(photos, "--model", saved, "--write", "csv", "--out", tmp_path / "file")
+
+
+def test_names_that_no_file_can_have_are_a_line_and_the_rest_is_done(photos, saved):
+    done = call("x" * 5000, photos / "a.jpg", "--model", saved, "--write", "txt", "--out", photos)
+    assert done.exit_code == 1 and "File name too long" in done.stderr and (photos / "a.txt").exists()
+
+
+def test_a_memory_that_cannot_be_written_is_a_line(photos, saved, monkeypatch):
+    def full(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Ledger, "content", full)
+    assert "database or disk is full; the same command goes on" in refused(photos, "--model", saved, "--write", "txt")
 
 
 def test_arrivals_come_once_and_whole(photos):
