@@ -94,10 +94,10 @@ class EncoderConfig(Config):
     options: dict[str, float | int | str | bool] = {}
     class_maps: ClassMapsConfig | None = None
 
-    @pydantic.field_validator("options")
+    @pydantic.field_validator("options", mode="before")
     @classmethod
-    def _numbers_are_small(cls, options: dict[str, Any]) -> dict[str, Any]:
-        for key, value in options.items():
+    def _numbers_are_small(cls, options: Any) -> Any:
+        for key, value in options.items() if isinstance(options, dict) else ():
             if isinstance(value, (int, float)) and not abs(value) <= LARGEST_OPTION:
                 raise ValueError(f"{key} is {value}, and no number of an architecture is over {LARGEST_OPTION}")
         return options
