@@ -46,7 +46,8 @@ class Models:
         Raises:
             ModelError: there is no such model, or its folder is damaged.
         """
-        name = self._present.get(name, name) or self.default
+        name = self._present.get(name, name) if isinstance(name, str) else name
+        name = name or self.default
         if name not in self.names:
             raise ModelError(f"there is no model {str(name)[:100]!r} here; choose one of {', '.join(self.names)}")
         with self._reading:

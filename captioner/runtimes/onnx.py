@@ -15,6 +15,7 @@ from captioner.errors import ModelError
 from captioner.folders.folder import GRAPHS, read_common, read_grid
 from captioner.folders.onnx_graphs import check_graph
 from captioner.folders.weights import WEIGHTS, open_weights
+from captioner.quiet import own_temporary_folder
 from captioner.runtimes.base import ExportedRuntime
 
 NAMES = ("encoder.onnx", "step.onnx")
@@ -30,7 +31,8 @@ class OnnxRuntime(ExportedRuntime):
 
     def __init__(self, folder: pathlib.Path, own: bool = False):
         try:
-            import onnxruntime
+            with own_temporary_folder():
+                import onnxruntime
         except ImportError:
             raise ModelError(
                 f"{folder} holds graphs of ONNX, which need the package onnxruntime: pip install onnxruntime"

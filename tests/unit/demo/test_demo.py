@@ -166,6 +166,8 @@ def test_an_older_name_of_a_model_stands_for_the_present_one(tiny_captioner, sav
     models = Models(tiny_captioner, tmp_path)
     assert models.names == ["model", "new"]
     assert models["old"] is models["new"] and models.is_ready("old")
+    with pytest.raises(ModelError, match="there is no model"):
+        models[["old"]]
 
 
 @pytest.mark.parametrize("strategy", ["beam", "diverse", "greedy", "sample"])

@@ -72,4 +72,5 @@ def test_no_setting_ends_in_another_error(two_stages, changes):
 def test_the_recipe_for_few_photos_goes_on_from_the_model_that_ships(root):
     config = load_config(root / "training" / "configs" / "finetune.toml")
     shipped = json.loads((root / config.start_from / "config.json").read_text())
-    assert config.model.model_dump(mode="json") == shipped
+    measured = {"confidence": shipped["confidence"]}  # it builds nothing, and a new model has none yet
+    assert config.model.model_dump(mode="json") | measured == shipped
