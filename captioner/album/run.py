@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import enum
 import errno
@@ -233,25 +234,41 @@ class Album:
         return known.base if known and known.text is not None and existing == known.text else existing
 
     def _finish(self, job: _Job, answer: Caption | Answer | CaptionerError | None, summary: Summary) -> None:
-        try:
-            if isinstance(answer, CaptionerError):
-                raise answer
-            if self.ledger is not None and answer is None:  # nothing is due
-                self._count_done(job, summary)
-                return
-            if job.state is not None and _state(job.photo.stat()) != job.state:
-                raise ImageError(f"{job.photo}: was changed while it was captioned; run the same command again")
-            kept = answer if isinstance(answer, Answer) else Answer.of(answer)
-            if job.sha256 is not None:
-                self.ledger.remember_answer(job.sha256, self.request.asked, kept)
-            if self.request.wording.holds_back(kept.confidence):
-                summary.held_back += 1
-                return
-            shown = not isinstance(answer, Caption) or not self.show or self.show(job.name, answer)
+        kept = None
+        with self._counted(job, summary):
+            kept = self._kept(job, answer, summary)
+        if kept is None:
+            return
+        # What is wrong with the place where captions are shown is no fault of this photo, and ends the run.
+        shown = not isinstance(answer, Caption) or not self.show or self.show(job.name, answer)
+        with self._counted(job, summary):
             self._write(job, kept)
             summary.captioned += 1
             summary.unsure += kept.sure is False
             summary.failed += not shown
+
+    def _kept(self, job: _Job, answer: Caption | Answer | CaptionerError | None, summary: Summary) -> Answer | None:
+        """The answer that is to be written; None where nothing is, which is counted here."""
+        if isinstance(answer, CaptionerError):
+            raise answer
+        if self.ledger is not None and answer is None:  # nothing is due
+            self._count_done(job, summary)
+            return None
+        if job.state is not None and _state(job.photo.stat()) != job.state:
+            raise ImageError(f"{job.photo}: was changed while it was captioned; run the same command again")
+        kept = answer if isinstance(answer, Answer) else Answer.of(answer)
+        if job.sha256 is not None:
+            self.ledger.remember_answer(job.sha256, self.request.asked, kept)
+        if self.request.wording.holds_back(kept.confidence):
+            summary.held_back += 1
+            return None
+        return kept
+
+    @contextlib.contextmanager
+    def _counted(self, job: _Job, summary: Summary) -> Iterator[None]:
+        """What goes wrong with one photo is told in a line and counted, and the rest goes on."""
+        try:
+            yield
         except ConfigError:
             raise
         except (CaptionerError, OSError, sqlite3.Error) as error:
