@@ -99,7 +99,7 @@ def named_weights(model: CaptionModel) -> dict[str, keras.Variable]:
         ValueError: two weights share a name: a layer of the network was built outside its parent or lacks a name.
     """
     of_cnn = [
-        (f"encoder/{name}/{variable.path.rpartition(f'{layer.name}/')[2]}", variable)
+        (f"encoder/{name}/{_unnumbered(variable.path.rpartition(f'{layer.name}/')[2])}", variable)
         for name, layer in _named_layers(model.encoder.cnn)
         for variable in layer.variables
     ]
@@ -117,6 +117,11 @@ def named_weights(model: CaptionModel) -> dict[str, keras.Variable]:
     return weights
 
 
+def _unnumbered(name: str) -> str:
+    """The name of a variable; Keras numbers those without one through the process."""
+    return re.sub(r"^variable_\d+$", "variable", name)
+
+
 def _named_layers(cnn: keras.Model) -> list[tuple[str, keras.layers.Layer]]:
     """Layers and their names; those that Keras numbered through the process are numbered through the network."""
     named, seen = [], {}
@@ -131,6 +136,7 @@ def _named_layers(cnn: keras.Model) -> list[tuple[str, keras.layers.Layer]]:
     return named
 
 
+@keras.saving.register_keras_serializable(package="captioner")  # wrappers such as Bidirectional copy layers
 class _Zeros(keras.initializers.Initializer):
     """Stands in for any initializer, whatever its arguments."""
 

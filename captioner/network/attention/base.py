@@ -65,7 +65,7 @@ class Attention(keras.layers.Layer):
             raise ConfigError(f"attention.units is a multiple of attention.heads {heads}. Received: {units}")
         self.units, self.heads = units, heads
         self.normaliser = normaliser or Softmax()
-        self.sentinel = Sentinel(units) if sentinel else None
+        self.sentinel = Sentinel(units, name="sentinel") if sentinel else None
 
     @classmethod
     def from_config(cls, config: AttentionConfig, normaliser: Normaliser, surroundings: Surroundings, **kwargs) -> Self:

@@ -40,6 +40,11 @@ class Normaliser(keras.layers.Layer):
     samples = False
     sequential = False
 
+    def __init__(self, **kwargs):
+        super().__init__(
+            **{"name": "normaliser", **kwargs}
+        )  # else Keras numbers it through the process, and its weights
+
     @classmethod
     def from_config(cls, config: AttentionConfig, surroundings: Surroundings) -> Self:
         """The normaliser of a description."""

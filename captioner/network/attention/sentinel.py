@@ -36,7 +36,7 @@ class Sentinel(keras.layers.Layer):
 
         self.gate_kernel, self.gate_bias = (
             add("W_g", query_shape[-1], cell_size),
-            self.add_weight((cell_size,), "zeros"),
+            self.add_weight((cell_size,), "zeros", name="b_g"),
         )
         self.sentinel_kernel = add("W_s", cell_size, self.units)
         self.query_kernel = add("U", query_shape[-1], self.units)
