@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -69,6 +71,12 @@ class Demo:
         """Megabytes that it holds."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1000
+
+
+def run_apart(coroutine):
+    """`asyncio.run` in a thread of its own: tests of the page may have left an event loop in this one."""
+    with concurrent.futures.ThreadPoolExecutor(1) as alone:
+        return alone.submit(asyncio.run, coroutine).result()
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 
@@ -12,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import pictures
-from tests.visitors import API, Visitor, client, demo, file_data
+from tests.visitors import API, Visitor, client, demo, file_data, run_apart
 
 ENDPOINTS = {
     "caption": ("photo", "beam_width", "model", "strategy", "max_words", "min_words", "temperature", "prefix", "seed"),
@@ -39,7 +38,7 @@ def photo(running):
         async with client(running) as of_httpx:
             return (await Visitor(of_httpx).upload(data)).json()[0]
 
-    return file_data(asyncio.run(upload()))
+    return file_data(run_apart(upload()))
 
 
 def answer_of(running, path: str, body) -> tuple[int, str]:

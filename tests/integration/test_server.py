@@ -19,7 +19,7 @@ from demo.limits import MAX_BODY, MAX_UPLOAD
 from demo.place import bind, own_folder
 from demo.server import KEEP_FILES, sweep
 from tests import pictures
-from tests.visitors import API, Visitor, client, demo, file_data
+from tests.visitors import API, Visitor, client, demo, file_data, run_apart
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def visit(running, what):
         async with client(running) as of_httpx:
             return await what(Visitor(of_httpx))
 
-    return asyncio.run(with_client())
+    return run_apart(with_client())
 
 
 def get(running, path: str, **options) -> httpx.Response:
@@ -324,7 +324,7 @@ def test_sigterm_lets_answers_in_flight_finish(tmp_path, photo_bytes):
                 ready = await of_httpx.get("/health/ready")
                 return await asyncio.gather(*asked), late, ready
 
-        answers, late, ready = asyncio.run(ask_and_stop())
+        answers, late, ready = run_apart(ask_and_stop())
         # Whoever was let in gets an answer; the rest is told why not.
         lost = [answer for answer in answers if answer.caption is None and answer.status != 503]
         assert not lost and any(answer.caption for answer in answers)

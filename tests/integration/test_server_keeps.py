@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import os
@@ -18,7 +17,7 @@ from demo.limits import MAX_STORED, Limits
 from demo.refusals import FULL, Refused
 from demo.server import KEEP_SECONDS, SWEEP_SECONDS, sweep
 from tests import pictures
-from tests.visitors import API, Visitor, client, demo, file_data
+from tests.visitors import API, Visitor, client, demo, file_data, run_apart
 
 
 @pytest.fixture(scope="module")
@@ -114,4 +113,4 @@ def test_three_hundred_different_questions_take_no_more_memory_than_a_few(tmp_pa
             return running.memory() - start
 
     with demo(tmp_path) as running:
-        assert asyncio.run(ask(running)) < 800
+        assert run_apart(ask(running)) < 800
