@@ -10,6 +10,7 @@ import gradio as gr
 
 from captioner import Captioner
 from demo.api import add_endpoints
+from demo.changes import mend_gradio
 from demo.listeners import Listeners, warm_up
 from demo.models import Models
 from demo.tabs import batch_tab, compare_tab, photo_tab
@@ -62,6 +63,7 @@ def build_app(captioner: Captioner) -> gr.Blocks:
     Args:
         captioner: the model that the page starts with; those in models/ can be chosen as well.
     """
+    mend_gradio()
     models = Models(captioner)
     listeners = Listeners(models)
     with gr.Blocks(title="Captioner", analytics_enabled=False) as app:
