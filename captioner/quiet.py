@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 
 
@@ -69,18 +68,3 @@ def load_tensorflow():
 
         tensorflow.zeros(())
     return tensorflow
-
-
-@contextlib.contextmanager
-def own_temporary_folder() -> Iterator[None]:
-    """A folder for temporary files that goes afterwards: onnxruntime leaves the number of its session there."""
-    before = os.environ.get("TMPDIR")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["TMPDIR"] = folder
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["TMPDIR"]
-            else:
-                os.environ["TMPDIR"] = before

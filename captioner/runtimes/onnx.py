@@ -7,7 +7,10 @@ itself, which take them from its file of weights.
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
+import tempfile
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -15,7 +18,6 @@ from captioner.errors import ModelError
 from captioner.folders.folder import GRAPHS, read_common, read_grid
 from captioner.folders.onnx_graphs import check_graph
 from captioner.folders.weights import WEIGHTS, open_weights
-from captioner.quiet import own_temporary_folder
 from captioner.runtimes.base import ExportedRuntime
 
 NAMES = ("encoder.onnx", "step.onnx")
@@ -31,7 +33,7 @@ class OnnxRuntime(ExportedRuntime):
 
     def __init__(self, folder: pathlib.Path, own: bool = False):
         try:
-            with own_temporary_folder():
+            with _own_temporary_folder():
                 import onnxruntime
         except ImportError:
             raise ModelError(
@@ -95,3 +97,18 @@ def _run(session, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     except Exception as error:  # onnxruntime raises many types of its own
         reason = str(error).strip().split("\n")[0]
         raise ModelError(f"the model cannot be run: {reason}; export it again") from None
+
+
+@contextlib.contextmanager
+def _own_temporary_folder() -> Iterator[None]:
+    """A folder for temporary files that goes afterwards: onnxruntime leaves the number of its session there."""
+    before = os.environ.get("TMPDIR")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TMPDIR"] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["TMPDIR"]
+            else:
+                os.environ["TMPDIR"] = before
