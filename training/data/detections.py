@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import gzip
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
@@ -19,6 +18,7 @@ import pydantic
 
 from captioner.errors import DatasetError
 from training.data.class_names import OTHER_NAMES
+from training.data.datasets.json_text import check, read_json
 
 SURE = 0.3  # a detection with this score is taken for a thing that is there
 Share = Annotated[float, pydantic.Field(ge=0, le=1)]
@@ -102,12 +102,10 @@ def read_detections(paths: Iterable[str | pathlib.Path], classes: Sequence[str] 
 
 def _read(path: str | pathlib.Path) -> dict[str, list[Detection]]:
     try:
-        data = pathlib.Path(path).read_bytes()
-        return _LAYOUT.validate_json(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
-    except (OSError, EOFError, ValueError) as error:
-        reason = str(error).split("\n")[0]
+        return check(_LAYOUT, read_json(pathlib.Path(path)))
+    except (DatasetError, ValueError) as error:
         raise DatasetError(
-            f"cannot read the detections {path}: {reason}; expected "
+            f"cannot read the detections {path}: {error}; expected "
             "{photo: [[class, score, left, top, right, bottom], …]}"
         ) from None
 

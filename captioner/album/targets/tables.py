@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import csv
 import io
 import json
@@ -58,11 +59,13 @@ class _Rows(Target):
             self.ledger.replace(self.folder / self.file, self._text().encode("utf-8", "surrogateescape"))
             self._changed = False
 
+    @abc.abstractmethod
     def _parsed(self, text: str) -> Iterator[dict[str, Any]]:
-        raise NotImplementedError
+        """The rows of a file that was written before."""
 
+    @abc.abstractmethod
     def _text(self) -> str:
-        raise NotImplementedError
+        """The rows as a file."""
 
 
 class Table(_Rows):
