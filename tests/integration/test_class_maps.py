@@ -10,6 +10,7 @@ import pytest
 
 from captioner import Captioner, ConfigError
 from captioner.folders.folder import read_json
+from tests.smoke import SMOKE
 from training.calibrate import calibrate
 from training.config import load_config
 from training.data.datasets import of_split, read_boxes, read_dataset
@@ -19,16 +20,6 @@ from training.train import train
 pytestmark = pytest.mark.slow
 
 KINDS = ["circle", "square", "triangle"]
-SMOKE = [
-    "stages.0.epochs=1",
-    "stages.0.batch_size=16",
-    "model.encoder.image_size=64",
-    'model.encoder.layers=["conv_pw_4_relu"]',
-    "model.attention.units=16",
-    "model.decoder.lstm_units=24",
-    "model.decoder.embedding_size=16",
-    "validation_beam_width=1",
-]
 WITH_MAPS = [
     *SMOKE,
     f'model.encoder.class_maps={{"classes": {json.dumps(KINDS)}, "units": 16}}',

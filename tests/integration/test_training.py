@@ -13,20 +13,10 @@ import pytest
 
 from captioner import Captioner
 from captioner.folders.keras_folder import load_model
+from tests.smoke import SMOKE
 from training.config import load_config
 from training.evaluate import evaluate
 from training.train import train
-
-SMOKE = [
-    "stages.0.epochs=1",
-    "stages.0.batch_size=16",
-    "model.encoder.image_size=64",
-    'model.encoder.layers=["conv_pw_4_relu"]',
-    "model.attention.units=16",
-    "model.decoder.lstm_units=24",
-    "model.decoder.embedding_size=16",
-    "validation_beam_width=1",
-]
 
 
 def smoke(root, changes=()):

@@ -57,22 +57,26 @@ def read_json(path: pathlib.Path) -> Any:
     """
     data = read_bytes(path, MOST_JSON)
     if data[:2] == b"\x1f\x8b":
-        data = _unpacked(path, data)
+        data = unpacked(path, data, MOST_JSON)
     try:
         return parse_json(data)
     except ValueError as error:
         raise DatasetError(f"{path} is not JSON that can be read: {error}") from None
 
 
-def _unpacked(path: pathlib.Path, data: bytes) -> bytes:
-    """What a gzip file holds, no more than `MOST_JSON` bytes of it in memory."""
+def unpacked(path: pathlib.Path, data: bytes, most: int) -> bytes:
+    """What a gzip file holds, no more than `most` bytes of it in memory.
+
+    Raises:
+        DatasetError: it holds more, or is no whole gzip file.
+    """
     found = bytearray()
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
             while chunk := file.read(CHUNK):
                 found += chunk
-                if len(found) > MOST_JSON:
-                    raise DatasetError(f"{path} unpacks to more than {MOST_JSON:,} bytes, the most that is read")
+                if len(found) > most:
+                    raise DatasetError(f"{path} unpacks to more than {most:,} bytes, the most that is read")
     except (OSError, EOFError, zlib.error) as error:
         raise DatasetError(f"{path} is no whole gzip file: {error}") from None
     return bytes(found.removeprefix(b"\xef\xbb\xbf"))
