@@ -74,7 +74,7 @@ endef
 	$(call install,0.7 GB to download and 2.4 GB on disk)
 
 .venv/.installed-dev: requirements-dev.lock pyproject.toml | .venv/.made
-	$(call install,1.0 GB to download and 3.2 GB on disk)
+	$(call install,1.2 GB to download and 3.8 GB on disk)
 
 # mkdocstrings reads the sources without importing them, so the site needs no TensorFlow.
 .venv/.installed-docs: requirements-docs.lock | .venv/.made
