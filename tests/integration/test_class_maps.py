@@ -10,6 +10,7 @@ import pytest
 
 from captioner import Captioner, ConfigError
 from captioner.folders.folder import read_json
+from captioner.folders.keras_folder import load_model
 from tests.smoke import SMOKE
 from training.calibrate import calibrate
 from training.config import load_config
@@ -115,6 +116,10 @@ def test_confidence_goes_into_the_folder_and_with_every_caption(run, shapes, tmp
     assert train(
         further, shapes, tmp_path / "further", None, [run["detections"]], [run["detections"].with_name("texts.txt")]
     )
+    folders = run["best"], tmp_path / "further" / "best"
+    maps = [load_model(folder)[0].encoder.class_maps.get_weights() for folder in folders]
+    for kept, after in zip(*maps, strict=True):  # the decoder knows these maps and no others
+        np.testing.assert_array_equal(kept, after)
     metrics = evaluate(run["best"], shapes, "test", tmp_path, resave=True, beam_width=2)
     assert 0 <= metrics["calibration_error"] <= 1
     assert 0 <= metrics["same_resaved"] <= 1

@@ -83,7 +83,7 @@ class Run:
             f"{len(self.train)} pictures, {len(self.captions)} captions, {len(self.vocabulary)} words, "
             f"{boxed} words with boxes, {len(self.texts)} captions without photos; {len(self.dev)} dev pictures"
         )
-        if self.encoder.class_maps and self.detections:
+        if self.encoder.class_maps and not self._start:  # the decoder of a model knows the maps that it has
             self._learn_class_maps()
 
     def _restored_encoder(self) -> Encoder:
