@@ -20,16 +20,18 @@ load_keras()
 from captioner.errors import DatasetError
 from captioner.folders.keras_folder import load_model
 from training import commands
-from training.data.borrowing import Ridge, Texts, borrow, describe_photos
+from training.data.borrowing import Ridge, Texts, agreement, best_texts, describe_photos, nearest_texts
 from training.data.datasets import Example, of_split, read_dataset, write_dataset
 from training.data.datasets.reading import PICTURES
 from training.data.detections import Detections, read_detections
-from training.data.features import extract
+from training.data.features import extract, join_class_maps
+from training.data.judging import Judge
 from training.data.texts import read_texts
 from training.progress import counted
 
 SAME_SOURCE = 10.0  # how much more a captioned photo counts that lies where the others lie
 PENALTY = 3000.0
+JUDGED = 25  # texts of a photo
 
 
 def borrow_captions(
@@ -40,6 +42,7 @@ def borrow_captions(
     model: str,
     workdir: pathlib.Path,
     count: int = 4,
+    judge: str | None = None,
 ) -> int:
     """Add the photos of a folder to a data set's training pictures, with borrowed captions.
 
@@ -51,6 +54,7 @@ def borrow_captions(
         model: a model folder, whose encoder describes photos.
         workdir: where annotation vectors are kept.
         count: captions a photo.
+        judge: a model folder that ranks the texts near a photo; without one, those come first that most agree.
 
     Returns:
         How many photos were added.
@@ -73,15 +77,38 @@ def borrow_captions(
     importance = np.array([SAME_SOURCE if e.image.parent.samefile(photos) else 1.0 for e in taught])
     said = np.stack([pool.mean(example.captions) for example in taught])
     predict = Ridge(describe([example.file for example in taught]), said, importance, PENALTY)
-    predicted = predict(describe([str(path) for path in new]))
+    files = [str(path) for path in new]
+    predicted, rank = predict(describe(files)), _ranking(judge, files, workdir, pool, texts)
     added = []
     with counted("borrowing", len(new), "photos") as advance:
-        for path, vector in zip(new, predicted, strict=True):
-            chosen = tuple(texts[place] for place in borrow(vector, pool, texts, count))
-            added.append(Example(str(path), "train", chosen))
+        for photo, vector in enumerate(predicted):
+            places = nearest_texts(vector, pool)
+            chosen = best_texts(places, rank(photo, places), pool, texts, count)
+            if chosen:
+                added.append(Example(files[photo], "train", tuple(texts[place] for place in chosen)))
             advance(1)
     write_dataset([*examples, *added], data)
     return len(added)
+
+
+def _ranking(judge: str | None, files: list[str], workdir: pathlib.Path, pool: Texts, texts: list[str]):
+    """(place of a photo, places of texts) -> their scores, the best the highest."""
+    if judge is None:
+        return lambda photo, places: agreement(places, pool, texts)
+    model, vocabulary = load_model(judge)[:2]
+    features = extract(model.encoder, files, workdir / "features")
+    if model.encoder.class_maps:
+        features = join_class_maps(model.encoder, features, workdir / "features")
+    likelihood = Judge(model, vocabulary, model.config.decoder.max_words)
+
+    def rank(photo, places):
+        """Only those that agree with others are judged: the others seldom win, and judging takes most of the time."""
+        scores, agreed = np.full(len(places), -np.inf), agreement(places, pool, texts)
+        judged = np.argsort(-agreed)[:JUDGED]
+        scores[judged] = likelihood(features[photo], [texts[places[place]] for place in judged])
+        return scores
+
+    return rank
 
 
 def main(
@@ -92,10 +119,14 @@ def main(
     workdir: Annotated[pathlib.Path, typer.Option(help="Folder for features.")],
     model: Annotated[str, typer.Option(help="Model folder whose encoder describes photos.")] = "photos",
     count: Annotated[int, typer.Option(min=1, max=20, help="Captions a photo.")] = 4,
+    judge: Annotated[
+        str | None,
+        typer.Option(help="Captioning model that ranks the texts near a photo; else those that agree come first."),
+    ] = None,
 ) -> None:
     """Give photos without captions those of others."""
     pool = [text for path in texts for text in read_texts(path)]
-    added = borrow_captions(photos, data, pool, read_detections(detections), model, workdir, count)
+    added = borrow_captions(photos, data, pool, read_detections(detections), model, workdir, count, judge)
     rich.print(f"{added} photos with {count} borrowed captions each joined the training pictures of {data}")
 
 

@@ -1,8 +1,9 @@
 """Captions for photos that have none, borrowed from a pool of texts that fit them.
 
 Photos with captions teach a linear map from what an encoder and a detector see to what people say; the texts that lie
-nearest to what is predicted for a photo are its candidates, and those that agree most with the other candidates are
-borrowed. They are true of many such photos, not of this one: good enough to learn words from, never to score by.
+nearest to what is predicted for a photo are its candidates. Borrowed are those that agree most with the other
+candidates, or those that a captioning model finds likeliest (`training.data.judging`). They are true of many such
+photos, not always of this one: good enough to learn from, never to score by.
 """
 
 from __future__ import annotations
@@ -111,24 +112,29 @@ class Ridge:
         return (inputs - self.mean) / self.scale @ self.weights + self.target_mean
 
 
-def borrow(predicted: np.ndarray, pool: Texts, texts: Sequence[str], count: int, candidates: int = 50) -> list[int]:
-    """Places of the texts that a photo borrows, the most agreed on first.
+def nearest_texts(predicted: np.ndarray, pool: Texts, count: int = 50) -> np.ndarray:
+    """Places of the texts that lie nearest to what people would say of a photo.
 
     Args:
-        predicted: what people would say of the photo, in the pool's space, (topics,).
+        predicted: that, in the pool's space, (topics,).
         pool: the texts' vectors.
-        texts: the pool's texts.
         count: how many.
-        candidates: nearest texts that are looked at.
     """
-    scores = pool.vectors @ _unit(predicted)
-    nearest = np.argpartition(-scores, candidates)[:candidates]
-    bags = pool.bag(nearest, texts)
-    agreed = (bags @ bags.T).mean(1)
-    chosen: list[int] = []
-    for place in np.argsort(-agreed):
-        if all(bags[place] @ bags[other] < 0.95 for other in chosen):  # not the same words again
+    return np.argpartition(-(pool.vectors @ _unit(predicted)), count)[:count]
+
+
+def agreement(places: Sequence[int], pool: Texts, texts: Sequence[str]) -> np.ndarray:
+    """How far each of some texts says what the others say: its mean cosine with them, (len(places),)."""
+    bags = pool.bag(places, texts)
+    return (bags @ bags.T).mean(1)
+
+
+def best_texts(places: Sequence[int], scores: np.ndarray, pool: Texts, texts: Sequence[str], count: int) -> list[int]:
+    """Places of the `count` texts that a photo borrows: those with the best scores, none in the words of another."""
+    bags, chosen = pool.bag(places, texts), []
+    for place in np.argsort(-scores):
+        if np.isfinite(scores[place]) and all(bags[place] @ bags[other] < 0.95 for other in chosen):
             chosen.append(int(place))
         if len(chosen) == count:
             break
-    return [int(nearest[place]) for place in chosen]
+    return [int(places[place]) for place in chosen]

@@ -88,7 +88,7 @@ def encode_captions(
                 for phrase in phrases.get(text, [])
                 if places.get(phrase["word"], max_words) < max_words
             }
-            encoded.append(EncodedCaption(picture, _ids(words, vocabulary, max_words), of_words or NO_BOXES))
+            encoded.append(EncodedCaption(picture, caption_ids(words, vocabulary, max_words), of_words or NO_BOXES))
     return encoded
 
 
@@ -99,11 +99,12 @@ def encode_texts(texts: Iterable[str], vocabulary: Vocabulary, max_words: int, n
         words = split_words(text)
         named = names.find(words[:max_words])
         if named:
-            encoded.append(EncodedCaption(IMAGINED, _ids(words, vocabulary, max_words), NO_BOXES, named))
+            encoded.append(EncodedCaption(IMAGINED, caption_ids(words, vocabulary, max_words), NO_BOXES, named))
     return encoded
 
 
-def _ids(words: list[str], vocabulary: Vocabulary, max_words: int) -> tuple[int, ...]:
+def caption_ids(words: list[str], vocabulary: Vocabulary, max_words: int) -> tuple[int, ...]:
+    """Ids of a caption and its end; a longer one than `max_words` is cut, and has no end then."""
     return tuple([*vocabulary.encode(words), END][: max_words + (len(words) <= max_words)])
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from training.data import borrowing
-from training.data.borrowing import Ridge, Texts, borrow, describe_photos
+from training.data.borrowing import Ridge, Texts, agreement, best_texts, describe_photos, nearest_texts
 from training.data.detections import Detections
 
 ANIMALS = ["a cat sleeps on a sofa", "the cat lies on the sofa", "a dog runs over grass", "one dog on the grass"]
@@ -40,9 +40,15 @@ def test_rows_that_count_for_nothing_change_nothing():
 
 
 def test_the_texts_that_agree_are_borrowed(pool):
-    texts = pool[1]
-    chosen = borrow(pool[0].mean(["a cat on the sofa"]), pool[0], texts, count=2, candidates=4)
-    assert sorted(chosen) == [0, 1]
+    vectors, texts = pool
+    places = nearest_texts(vectors.mean(["a cat on the sofa"]), vectors, count=4)
+    assert sorted(best_texts(places, agreement(places, vectors, texts), vectors, texts, count=2)) == [0, 1]
+
+
+def test_the_best_scores_win_but_no_text_comes_in_the_words_of_another(pool):
+    vectors, texts = pool
+    texts = [*texts[:1], "on a sofa a cat sleeps", *texts[2:]]  # the words of the first
+    assert best_texts([0, 1, 2, 3], np.array([3.0, 2.0, 1.0, -np.inf]), vectors, texts, count=4) == [0, 2]
 
 
 def test_a_photo_is_described_by_its_annotations_and_detections():
