@@ -7,9 +7,11 @@ itself, which take them from its file of weights.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pathlib
 import tempfile
+import types
 from collections.abc import Iterator
 
 import numpy as np
@@ -33,8 +35,7 @@ class OnnxRuntime(ExportedRuntime):
 
     def __init__(self, folder: pathlib.Path, own: bool = False):
         try:
-            with _own_temporary_folder():
-                import onnxruntime
+            onnxruntime = _load_onnxruntime()
         except ImportError:
             raise ModelError(
                 f"{folder} holds graphs of ONNX, which need the package onnxruntime: pip install onnxruntime"
@@ -97,6 +98,14 @@ def _run(session, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     except Exception as error:  # onnxruntime raises many types of its own
         reason = str(error).strip().split("\n")[0]
         raise ModelError(f"the model cannot be run: {reason}; export it again") from None
+
+
+@functools.cache
+def _load_onnxruntime() -> types.ModuleType:
+    """The package, imported once a process: only its import writes among temporary files."""
+    with _own_temporary_folder():
+        import onnxruntime
+    return onnxruntime
 
 
 @contextlib.contextmanager
