@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from captioner import Caption, Word
-from training.evaluation.grounding import average, covered, measure, measure_written, shared_by_neighbours
+from captioner.vocabulary import FUNCTION_WORDS
+from training.evaluation.grounding import (
+    NOT_NEIGHBOURS,
+    average,
+    covered,
+    measure,
+    measure_written,
+    shared_by_neighbours,
+)
 
 # A 2 x 2 grid: most of the attention in the upper right cell.
 MASK = np.array([[0.1, 0.6], [0.2, 0.1]], np.float32)
@@ -53,6 +61,12 @@ def test_neighbours_share_what_both_masks_hold():
     written = caption(a=[0, 0, 0, 1], dog=[0.5, 0.5, 0, 0], runs=[0.8, 0.2, 0, 0], on=[0, 0, 0, 1], grass=[0, 0, 1, 0])
     assert shared_by_neighbours([written]) == pytest.approx((0.7 + 0.0) / 2, abs=1e-6)
     assert shared_by_neighbours([caption(dog=[1, 0, 0, 0])]) == 0
+
+
+def test_the_words_that_neighbours_pass_over_are_those_of_the_published_figures():
+    assert len(NOT_NEIGHBOURS) == 46 and NOT_NEIGHBOURS <= FUNCTION_WORDS
+    together = caption(dog=[1, 0, 0, 0], together=[1, 0, 0, 0])  # of no content elsewhere, and counted in this figure
+    assert "together" in FUNCTION_WORDS and shared_by_neighbours([together]) == 1
 
 
 def test_area_of_boxes_that_lie_over_each_other_and_over_the_edge():
