@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import pathlib
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,11 @@ class AnyBatch:
     Args:
         graph: a compiled Keras model that takes a dictionary of arrays.
         batched: names of the arrays whose first axis is the picture.
+        compiler: what makes one loop of several operations, on TensorFlow; graphs of one network share it.
     """
 
-    def __init__(self, graph: keras.Model, batched: tuple[str, ...]):
-        self._graph, self._batched, self._traced = graph, batched, None
+    def __init__(self, graph: keras.Model, batched: tuple[str, ...], compiler: Callable[[Callable], Callable] | None):
+        self._graph, self._batched, self._compiler, self._traced = graph, batched, compiler, None
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> Any:
         if keras.backend.backend() != "tensorflow":
@@ -53,16 +55,23 @@ class AnyBatch:
     def _trace(self, inputs):
         import tensorflow as tf
 
-        from captioner.runtimes.tensorflow_ops import one_loop
-
         def spec(name, value):
             shape = (None, *value.shape[1:]) if name in self._batched else value.shape
             return tf.TensorSpec(shape, value.dtype, name=name)
 
         traced = tf.function(self._graph, [{name: spec(name, value) for name, value in inputs.items()}])
-        with fusing(one_loop):
+        with fusing(self._compiler):
             traced.get_concrete_function()
         return traced
+
+
+def _compiler() -> Callable[[Callable], Callable] | None:
+    """What compiles loops for the graphs of one network; None where the backend does so by itself."""
+    if keras.backend.backend() != "tensorflow":
+        return None
+    from captioner.runtimes.tensorflow_ops import OneLoop
+
+    return OneLoop()
 
 
 class KerasRuntime(Runtime):
@@ -77,7 +86,8 @@ class KerasRuntime(Runtime):
     def __init__(self, model: CaptionModel, vocabulary: Vocabulary, metrics: dict[str, Any] | None = None):
         self.model, self.vocabulary, self.metrics = model, vocabulary, metrics or {}
         self.config, self.grid = model.config, model.encoder.grid
-        self._encode = AnyBatch(Encoding(model.encoder), ("pixels",))
+        self._compiler = _compiler()
+        self._encode = AnyBatch(Encoding(model.encoder), ("pixels",), self._compiler)
         self._searchers: collections.OrderedDict[Structure, AnyBatch] = collections.OrderedDict()
         self._searching = threading.Lock()
         self._scorer = Scorer(model.decoder)
@@ -114,7 +124,8 @@ class KerasRuntime(Runtime):
         with self._searching:
             searcher = self._searchers.pop(structure, None)
             if searcher is None:
-                searcher = AnyBatch(Searcher(self.model.decoder, structure, self._tables), ("annotations",))
+                graph = Searcher(self.model.decoder, structure, self._tables)
+                searcher = AnyBatch(graph, ("annotations",), self._compiler)
             self._searchers[structure] = searcher
             while len(self._searchers) > KEPT_SEARCHES:
                 self._searchers.popitem(last=False)

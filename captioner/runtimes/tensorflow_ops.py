@@ -7,14 +7,26 @@ from collections.abc import Callable
 import tensorflow as tf
 
 
-def one_loop(function: Callable) -> Callable:
-    """`function` of tensors to a tensor, compiled by XLA: a tenth of a second for each new shape."""
+class OneLoop:
+    """`function` of tensors to a tensor, compiled by XLA: a tenth of a second for each new shape.
 
-    def run(*tensors):
-        result = tf.function(function, jit_compile=True)(*tensors)
-        return tf.ensure_shape(result, result.shape)  # which TensorFlow's optimizer would not know otherwise
+    TensorFlow never frees what XLA compiled, and finds it again by the name that a trace has. So each function is made
+    once, and a graph that is traced again takes what was compiled for its shapes before.
+    """
 
-    return run
+    def __init__(self):
+        self._made: dict[Callable, Callable] = {}
+
+    def __call__(self, function: Callable) -> Callable:
+        if function not in self._made:
+            self._made[function] = tf.function(function, jit_compile=True)
+        compiled = self._made[function]
+
+        def run(*tensors):
+            result = compiled(*tensors)
+            return tf.ensure_shape(result, result.shape)  # which TensorFlow's optimizer would not know otherwise
+
+        return run
 
 
 def adam_step(optimizer, place: int, variable, gradient, rate) -> None:

@@ -19,6 +19,7 @@ import pytest
 from captioner.config import AttentionConfig, DecoderConfig, DecodingOptions
 from captioner.network.decoder import Decoder
 from captioner.runtimes.keras_model import AnyBatch
+from captioner.runtimes.tensorflow_ops import OneLoop
 from captioner.search.controls import Controls
 from captioner.search.graphs import Searcher
 from captioner.vocabulary import SPECIAL, Vocabulary
@@ -42,7 +43,7 @@ def our_search(locations, channels, words):
     vocabulary = Vocabulary([*SPECIAL, *(f"w{i}" for i in range(words - 4))])
     options = DecodingOptions(beam_width=BEAM, min_words=WORDS, max_words=WORDS)
     controls = Controls.resolve(options, vocabulary, WORDS)
-    searcher = AnyBatch(Searcher(decoder, controls.structure, decoder.tables()), ("annotations",))
+    searcher = AnyBatch(Searcher(decoder, controls.structure, decoder.tables()), ("annotations",), OneLoop())
     return lambda annotations: searcher({"annotations": annotations, **controls.inputs(words)})
 
 
