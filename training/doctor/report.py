@@ -57,21 +57,26 @@ def write_report(path: pathlib.Path, source: str, examination: Examination, stat
 
 
 def _charts(statistics: Statistics, sizes: Sequence[tuple[int, int]]) -> list[tuple[str, str]]:
-    kept = {"training captions": ([t for t, *_ in statistics.vocabulary], [row[2] for row in statistics.vocabulary])}
-    if statistics.captions["dev"]:
-        kept["dev captions"] = (kept["training captions"][0], [row[3] for row in statistics.vocabulary])
-    common = statistics.words[:11]
-    ranks = range(1, len(statistics.words) + 1)
-    return [
+    """Those that there is something to draw for: a split without captions has no words and no unknown ones."""
+    thresholds = [threshold for threshold, *_ in statistics.vocabulary]
+    shares = {"training captions": [row[2] for row in statistics.vocabulary]}
+    shares["dev captions"] = [row[3] for row in statistics.vocabulary]
+    unknown = {name: (thresholds, values) for name, values in shares.items() if None not in values}
+    drawn = [
         ("Words in a caption", charts.histogram(statistics.lengths, "words", "captions")),
         ("Captions of a picture", charts.histogram(statistics.captions_per_picture, "captions")),
-        ("Unknown words, by how often a word must occur", charts.lines(kept, "least count", "", percent=True)),
-        ("Commonest words", charts.bars([word for word, _ in common], [n for _, n in common], "")),
-        (
-            "How often each word occurs",
-            charts.lines({"": (ranks, [n for _, n in statistics.words])}, "rank", "count", False, logarithmic=True),
-        ),
         ("Shorter side of a picture", charts.histogram([min(size) for size in sizes], "pixels")),
+    ]
+    if not statistics.words:
+        return drawn
+    common, counts = statistics.words[:11], [count for _, count in statistics.words]
+    ranks = range(1, len(counts) + 1)
+    return [
+        *drawn[:2],
+        ("Unknown words, by how often a word must occur", charts.lines(unknown, "least count", "", percent=True)),
+        ("Commonest words", charts.bars([word for word, _ in common], [n for _, n in common], "")),
+        ("How often each word occurs", charts.lines({"": (ranks, counts)}, "rank", "count", False, logarithmic=True)),
+        *drawn[2:],
     ]
 
 

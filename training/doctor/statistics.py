@@ -69,6 +69,8 @@ def _threshold(train: collections.Counter, dev: collections.Counter, threshold: 
 def advice(statistics: Statistics) -> list[str]:
     """What to change before training, one line each; nothing where all is well."""
     lines = []
+    if not statistics.captions["train"]:
+        lines.append("no picture is in the split 'train', so nothing can be trained; put pictures into it")
     for split, use in (("dev", "chooses the best weights"), ("test", "tells how good the model is")):
         count = statistics.pictures[split]
         if count < FEW:

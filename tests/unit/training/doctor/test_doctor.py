@@ -158,6 +158,24 @@ def test_nothing_that_can_be_used_is_refused(tmp_path):
         prepare(str(tmp_path / "mine.csv"), tmp_path / "data", dev=0.6, test=0.5)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("splits", ["train", "dev", "test", "dev test", "train dev"])
+def test_splits_without_a_picture_are_named_and_the_report_is_drawn(tmp_path, capsys, splits, count):
+    """Without a training caption there is no word to count, and a chart of counts ended in a traceback."""
+    rows = []
+    for i, split in enumerate(splits.split() * count):
+        photo(i).save(tmp_path / f"{i}.png")
+        rows.append({"image": f"{i}.png", "captions": ["dog"], "split": split})
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    prepare(str(tmp_path / "mine.jsonl"), tmp_path / "data")
+    said, report = " ".join(capsys.readouterr().out.split()), (tmp_path / "data" / "report.html").read_text()
+    missing = "train" not in splits
+    for shown in (said, report.replace("&#39;", "'")):
+        assert ("no picture is in the split 'train', so nothing can be trained" in shown) == missing
+    assert ("How often each word occurs" in report) != missing
+    assert "Captions of a picture" in report
+
+
 def test_captions_cannot_inject_markup(tmp_path):
     photo(1).save(tmp_path / "a.png")
     rows = [{"image": "a.png", "captions": ["a <script>alert(1)</script> dog"], "split": "train"}]
