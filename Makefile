@@ -3,7 +3,7 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
-# A file of tests stays in one process: its parts share fixtures that take seconds.
+# A file of tests stays in one process, and so do those that ask the server: they share fixtures that take seconds.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help demo test test-all lint docs bench lock audit clean

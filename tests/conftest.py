@@ -7,6 +7,21 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# Files that use `running` of tests/integration/conftest.py stay in one process: a server takes seconds to start.
+ASK_THE_SERVER = {f"tests/integration/test_{name}.py" for name in ("questions", "server", "server_keeps")}
+
+
+@pytest.hookimpl(optionalhook=True)  # there is none where pytest-xdist is switched off
+def pytest_xdist_make_scheduler(config, log):
+    """A file stays in one process, whose fixtures its tests share, and so do the files that ask the one server."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "the server" if file in ASK_THE_SERVER else file
+
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests import pictures
-from tests.visitors import API, Visitor, client, demo, file_data, run_apart
+from tests.visitors import API, Visitor, client, file_data, run_apart
 
 ENDPOINTS = {
     "caption": ("photo", "beam_width", "model", "strategy", "max_words", "min_words", "temperature", "prefix", "seed"),
@@ -25,18 +24,10 @@ SECONDS = 60
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    with demo(tmp_path_factory.mktemp("demo")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def photo(running):
-    data = pictures.encode(pictures.base().resize((240, 180)), "JPEG")
-
+def photo(running, photo_bytes):
     async def upload():
         async with client(running) as of_httpx:
-            return (await Visitor(of_httpx).upload(data)).json()[0]
+            return (await Visitor(of_httpx).upload(photo_bytes)).json()[0]
 
     return file_data(run_apart(upload()))
 

@@ -22,17 +22,6 @@ from tests import pictures
 from tests.visitors import API, Visitor, client, demo, file_data, run_apart
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    with demo(tmp_path_factory.mktemp("demo")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def photo_bytes():
-    return pictures.encode(pictures.base().resize((240, 180)), "JPEG")
-
-
 def visit(running, what):
     """Run a coroutine function of a visitor."""
 

@@ -16,19 +16,7 @@ from demo.hosts import Hosts
 from demo.limits import MAX_STORED, Limits
 from demo.refusals import FULL, Refused
 from demo.server import KEEP_SECONDS, SWEEP_SECONDS, sweep
-from tests import pictures
 from tests.visitors import API, Visitor, client, demo, file_data, run_apart
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    with demo(tmp_path_factory.mktemp("demo")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def photo_bytes():
-    return pictures.encode(pictures.base().resize((240, 180)), "JPEG")
 
 
 def test_the_photos_of_the_page_itself_stay(tmp_path):
@@ -91,7 +79,8 @@ def test_nothing_is_left_among_temporary_files(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_three_hundred_different_questions_take_no_more_memory_than_a_few(tmp_path, photo_bytes):
+@pytest.mark.parametrize("runtime", ["onnx", "keras"])
+def test_three_hundred_different_questions_take_no_more_memory_than_a_few(tmp_path, photo_bytes, runtime):
     """Each pair of beam width and longest caption took 30 to 90 MB for good."""
     widths = [("beam", width) for width in range(1, 21)] + [("diverse", width) for width in range(1, 6)]
     asked = [
@@ -112,5 +101,5 @@ def test_three_hundred_different_questions_take_no_more_memory_than_a_few(tmp_pa
                 assert len(answer.caption["words"]) <= arguments["max_words"]
             return running.memory() - start
 
-    with demo(tmp_path) as running:
+    with demo(tmp_path, "models/shapes", "--runtime", runtime) as running:
         assert run_apart(ask(running)) < 800
