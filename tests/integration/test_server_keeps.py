@@ -69,10 +69,11 @@ def test_pages_of_others_are_not_served(running, photo_bytes):
     assert httpx.get(f"{running.address}/config", headers={"host": "evil.example"}, timeout=60).status_code == 421
 
 
-def test_nothing_is_left_among_temporary_files(tmp_path, monkeypatch):
+@pytest.mark.parametrize("runtime", ["auto", pytest.param("keras", marks=pytest.mark.slow)])
+def test_nothing_is_left_among_temporary_files(tmp_path, monkeypatch, runtime):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
-    with demo(tmp_path) as running:
+    with demo(tmp_path, "models/shapes", "--runtime", runtime) as running:
         assert httpx.get(f"{running.address}/health/ready", timeout=60).status_code == 200
         assert not list((tmp_path / "tmp").iterdir())
     assert not list(running.uploads.iterdir())
