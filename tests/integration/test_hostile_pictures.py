@@ -19,6 +19,10 @@ def odd_pictures():
     return list(pictures.all_pictures())
 
 
+def test_there_are_as_many_as_is_said(odd_pictures, root):
+    assert f"makes {len(odd_pictures)} odd and hostile pictures" in (root / "SECURITY.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.filterwarnings("ignore")  # Pillow tells of damaged tags
 def test_each_is_read_or_refused_as_it_should_be(odd_pictures, monkeypatch):
     monkeypatch.setattr(reading, "MAX_SECONDS", 1.5)
