@@ -35,6 +35,7 @@ from captioner.config import DecodingOptions
 from captioner.errors import ModelError
 from captioner.folders.folder import read_json, write_json
 from captioner.folders.keras_folder import load_model, save_model
+from captioner.network.compiling import whole_steps
 from captioner.network.encoder import Encoder
 from captioner.network.model import CaptionModel
 from captioner.search.controls import Controls
@@ -168,7 +169,7 @@ def train_and_measure(arena: Arena, run: Run) -> dict:
     started = time.perf_counter()
     stage, network, batches = arena.config.stages[0], arena.network(run), arena.batches(run)
     trainer = CaptionTrainer(network, stage)
-    trainer.compile(optimizer=make_optimizer(stage, network, run.passes * len(batches)), jit_compile=False)
+    trainer.compile(optimizer=make_optimizer(stage, network, run.passes * len(batches)), jit_compile=whole_steps())
     cross_entropy, seconds = train(trainer, batches, run.passes)
     commonest = max(seconds, key=lambda words: len(seconds[words]))
     answers = caption_dev(arena, network)

@@ -19,6 +19,7 @@ import keras
 
 from captioner.folders.folder import GRAPHS, write_json
 from captioner.folders.keras_folder import save_model
+from captioner.network.compiling import whole_steps
 from training import commands
 from training.config import Stage, TrainingConfig, load_config
 from training.engine.checkpoint import Checkpoints
@@ -89,7 +90,7 @@ def _train_stage(run: Run, number: int, stage: Stage, before: pathlib.Path | Non
     steps = stage.epochs * len(batches)
     network.decoder.unrolled = steps >= WORTH_UNROLLING
     trainer = CaptionTrainer(network, stage, steps, run.config.seed)
-    trainer.compile(optimizer=make_optimizer(stage, network, steps), jit_compile=False)
+    trainer.compile(optimizer=make_optimizer(stage, network, steps), jit_compile=whole_steps())
     trainer.optimizer.build(network.trainable_variables)
     best = weights.with_name(f"best-{number}.weights.h5")
 

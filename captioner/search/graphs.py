@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from captioner.network.compiling import whole_steps
 from captioner.network.decoder import Decoder
 from captioner.network.encoder import Encoder
 from captioner.search.controls import ALTERNATIVES, Controls, Structure
@@ -17,7 +18,7 @@ class Graph(keras.Model):
 
     def __init__(self):
         super().__init__()
-        self.compile(jit_compile=False)
+        self.compile(jit_compile=whole_steps())
         self.built = True
 
 

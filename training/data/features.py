@@ -17,6 +17,7 @@ import numpy as np
 
 from captioner.config import EncoderConfig
 from captioner.errors import DatasetError, ImageError
+from captioner.network.compiling import whole_steps
 from captioner.network.encoder import Encoder
 from captioner.pictures.geometry import network_square
 from captioner.pictures.reading import open_image
@@ -197,7 +198,7 @@ class _Appearance(keras.Model):
 
 def _write_shards(encoder, missing, batch_size, mirrored) -> None:
     model = _Appearance(encoder)
-    model.compile(jit_compile=False)
+    model.compile(jit_compile=whole_steps())
     with counted("features", sum(len(paths) for _, paths in missing), "pictures") as advance:
         batches = _read_ahead([paths for _, paths in missing], batch_size, encoder.config)
         for shard, paths in missing:

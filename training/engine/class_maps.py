@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from captioner.network.class_maps import ClassMaps
+from captioner.network.compiling import whole_steps
 from training.config import ClassMapsTraining
 from training.data.detections import Detections
 from training.data.features import Features
@@ -57,7 +58,7 @@ def train_class_maps(
     steps = settings.epochs * -(-len(photos) // settings.batch_size)
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
     trainer = ClassMapsTrainer(maps)
-    trainer.compile(optimizer=keras.optimizers.AdamW(rate, weight_decay=1e-4), jit_compile=False)
+    trainer.compile(optimizer=keras.optimizers.AdamW(rate, weight_decay=1e-4), jit_compile=whole_steps())
     history, grid = [], maps.grid
     with counted("class maps", settings.epochs * len(photos), "pictures") as advance:
         for epoch in range(settings.epochs):

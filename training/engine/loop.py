@@ -148,7 +148,8 @@ def averaged_weights(trainer: keras.Model) -> Iterator[None]:
     weights = optimizer._trainable_variables
     own = [keras.ops.convert_to_numpy(weight) for weight in weights]
     for weight, average in zip(weights, optimizer._model_variables_moving_average, strict=True):
-        weight.assign(average)
+        # A copy: on JAX the variables would share one array, and a search gives away that of the weight.
+        weight.assign(np.array(keras.ops.convert_to_numpy(average)))
     try:
         yield
     finally:

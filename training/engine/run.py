@@ -16,6 +16,7 @@ import rich
 from captioner.errors import ConfigError, ModelError
 from captioner.folders.folder import read_json, write_json
 from captioner.folders.keras_folder import load_model
+from captioner.network.compiling import whole_steps
 from captioner.network.encoder import Encoder
 from captioner.network.model import CaptionModel
 from captioner.vocabulary import Vocabulary, split_words
@@ -278,7 +279,7 @@ class Run:
             return lambda start, stop: features.take(range(start, min(stop, len(self.dev)))).astype(np.float32)
         size = self.encoder.config.image_size
         encode = keras.Sequential([keras.Input((size, size, 3), dtype="uint8"), self.encoder])
-        encode.compile(jit_compile=False)
+        encode.compile(jit_compile=whole_steps())
         paths = [example.image for example in self.dev]
         return lambda start, stop: encode.predict_on_batch(load_squares(paths[start:stop], self.encoder.config))
 
