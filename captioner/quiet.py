@@ -48,7 +48,10 @@ def silence_frameworks() -> None:
 
 
 def load_keras() -> None:
-    """Import Keras and its backend silently and start the backend's device, which talks as well."""
+    """Import Keras and its backend silently and start the backend's device, which talks as well.
+
+    JAX's starts with its first use: whoever trains on several hosts has to join the others before.
+    """
     if "keras" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -56,7 +59,8 @@ def load_keras() -> None:
     with no_framework_noise():
         import keras
 
-        keras.ops.zeros(())
+        if keras.backend.backend() != "jax":
+            keras.ops.zeros(())
 
 
 def load_tensorflow():

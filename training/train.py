@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import os
 import pathlib
 import shutil
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -12,11 +15,16 @@ import rich
 import typer
 
 from captioner.quiet import load_keras
+from training.hosts.guard import guard_training
+
+if __name__ == "__main__":
+    guard_training(sys.argv[1:])  # before Keras, which the process that only watches does without
 
 load_keras()
 
 import keras
 
+from captioner.errors import ConfigError
 from captioner.folders.folder import GRAPHS, write_json
 from captioner.folders.keras_folder import save_model
 from captioner.network.compiling import whole_steps
@@ -24,11 +32,14 @@ from training import commands
 from training.config import Stage, TrainingConfig, load_config
 from training.engine.checkpoint import Checkpoints
 from training.engine.logs import StageLogs
-from training.engine.loop import Loop
-from training.engine.optimizer import make_optimizer
+from training.engine.loop import Loop, averaged_weights
+from training.engine.optimizer import learning_rate, make_optimizer
+from training.engine.replica import averaged_copy, copy_weights, replica
 from training.engine.run import Run, Teachers
 from training.engine.trainer import CaptionTrainer
 from training.engine.validation import Validation
+from training.hosts.group import ALONE, Hosts
+from training.hosts.places import Place, find_place
 from training.reports.training import write_report
 from training.workdir import locked, written
 
@@ -42,6 +53,7 @@ def train(
     boxes: pathlib.Path | None = None,
     detections: Sequence[pathlib.Path] = (),
     texts: Sequence[pathlib.Path] = (),
+    hosts: Hosts = ALONE,
 ) -> pathlib.Path:
     """Train a model and leave it in `workdir`/best.
 
@@ -55,6 +67,7 @@ def train(
         boxes: boxes of words for the attention loss, or None.
         detections: what a detector saw, for the encoder's class maps.
         texts: files of captions without photos.
+        hosts: the processes that train together, each of which calls this.
 
     Returns:
         The model folder.
@@ -64,16 +77,18 @@ def train(
     """
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
-    with locked(pathlib.Path(workdir)):
-        run = Run(config, data, workdir, Teachers(boxes, tuple(detections), tuple(texts)))
+    with locked(pathlib.Path(workdir)) if hosts.leads else contextlib.nullcontext():
+        hosts.check_shared(pathlib.Path(workdir))
+        run = Run(config, data, workdir, Teachers(boxes, tuple(detections), tuple(texts)), hosts)
         before, trained = None, False
         for number, stage in enumerate(config.stages):
             weights = run.workdir / f"stage-{number}.weights.h5"
-            if not weights.exists():
+            if not hosts.agree(weights.exists):
                 _train_stage(run, number, stage, before, weights)
                 trained = True
+            hosts.see([weights])
             before = weights
-        if trained:
+        if trained and hosts.leads:
             rich.print(f"report: {write_report(run)}")
     return run.workdir / "best"
 
@@ -86,15 +101,20 @@ def _train_stage(run: Run, number: int, stage: Stage, before: pathlib.Path | Non
         run.start(network)
     if stage.sharpen != 1:
         network.decoder.sharpen(stage.sharpen)
-    batches = run.batches(stage, network)
+    hosts, alone = run.hosts, run.hosts.count == 1
+    trained = replica(network, lambda encoder: run.network(stage, encoder), hosts)
+    batches = run.batches(stage, network, lambda: None if alone else copy_weights(trained, network))
     steps = stage.epochs * len(batches)
-    network.decoder.unrolled = steps >= WORTH_UNROLLING
-    trainer = CaptionTrainer(network, stage, steps, run.config.seed)
-    trainer.compile(optimizer=make_optimizer(stage, network, steps), jit_compile=whole_steps())
-    trainer.optimizer.build(network.trainable_variables)
+    network.decoder.unrolled = trained.decoder.unrolled = steps >= WORTH_UNROLLING
+    with hosts.scope():
+        trainer = CaptionTrainer(trained, stage, steps, run.config.seed)
+        trainer.compile(optimizer=make_optimizer(stage, trained, steps), jit_compile=whole_steps())
+        trainer.optimizer.build(trained.trainable_variables)
     best = weights.with_name(f"best-{number}.weights.h5")
 
     def save(metrics, captions):
+        if not hosts.leads:
+            return
         with written(best) as partial:
             network.save_weights(partial)
         if metrics["cider_d"] >= run.best_so_far():
@@ -103,17 +123,31 @@ def _train_stage(run: Run, number: int, stage: Stage, before: pathlib.Path | Non
 
     beam = run.config.validation_beam_width
     annotations = run.dev_annotations(stage)
-    validation = Validation(network, run.vocabulary, annotations, run.dev, beam, save, stage.patience)
+    validation = Validation(network, run.vocabulary, annotations, run.dev, beam, save, stage.patience, hosts)
     checkpoints = Checkpoints(
-        run.workdir / "checkpoints" / f"stage-{number}", run.identity(stage), stage.model_dump(mode="json")
+        run.workdir / "checkpoints" / f"stage-{number}", run.identity(stage), stage.model_dump(mode="json"), hosts
     )
-    rate = lambda: float(trainer.optimizer.learning_rate)
-    with StageLogs(run.workdir, number, rate, validation) as logs:
-        Loop(
-            trainer, batches, stage.epochs, validation, checkpoints, run.config.checkpoint_steps, logs.step, logs.epoch
-        ).run()
+    loop = Loop(
+        trainer,
+        batches,
+        stage.epochs,
+        validation,
+        checkpoints,
+        run.config.checkpoint_steps,
+        hosts=hosts,
+        averaged=averaged_weights if alone else averaged_copy(network),
+    )
+    if not hosts.leads:
+        loop.run()
+        hosts.wait()
+        return
+    rate = learning_rate(stage, steps)
+    with StageLogs(run.workdir, number, lambda step: float(rate(step)), validation) as logs:
+        loop.on_step, loop.on_epoch = logs.step, logs.epoch
+        loop.run()
     best.replace(weights)
     shutil.rmtree(checkpoints.folder)
+    hosts.wait()
 
 
 def _add_graphs(folder: pathlib.Path) -> None:
@@ -149,12 +183,30 @@ def main(
     detections: Annotated[list[pathlib.Path] | None, typer.Option(help="What a detector saw, for class maps.")] = None,
     texts: Annotated[list[pathlib.Path] | None, typer.Option(help="Captions without photos, one a line.")] = None,
     set: Annotated[list[str] | None, typer.Option(help="Change a setting: section.key=value.")] = None,
+    hosts: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT,…", help="Processes that train together, the first one leads.")
+    ] = None,
+    host_index: Annotated[int | None, typer.Option(help="Which of --hosts this is, from 0.")] = None,
 ) -> None:
     """Train a caption model."""
-    folder = train(load_config(config, set), data, workdir, boxes, detections or (), texts or ())
-    if not (folder / GRAPHS[0]).exists():
-        _add_graphs(folder)
-    rich.print(f"model: {folder}")
+    description = load_config(config, set)
+    place = find_place(hosts, host_index, os.environ)
+    with _joined(place) as group:
+        folder = train(description, data, workdir, boxes, detections or (), texts or (), group)
+        if group.leads and not (folder / GRAPHS[0]).exists():
+            _add_graphs(folder)
+        rich.print(f"model: {folder}")
+
+
+def _joined(place: Place | None) -> contextlib.AbstractContextManager[Hosts]:
+    """The processes that this one trains with."""
+    if place is None:
+        return contextlib.nullcontext(ALONE)
+    if keras.backend.backend() != "jax":
+        raise ConfigError(f"several hosts train on JAX and Keras runs on {keras.backend.backend()}; KERAS_BACKEND=jax")
+    from training.hosts.joined import joined
+
+    return joined(place)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,8 @@ ROOMS = {
         "config": "",
         "progress": "",
         "workdir": "",
-        "data": "progress workdir",
+        "hosts": "",
+        "data": "hosts progress workdir",
         "evaluation": "data",
         "engine": "config evaluation",
         "reports": "engine",
@@ -99,7 +100,7 @@ PLAIN = (
     "runtimes.onnx",
 )
 BACKENDS = {"tensorflow", "jax", "jaxlib", "torch"}
-BACKEND_HOMES = ("captioner.export", "captioner.runtimes", "captioner.quiet")
+BACKEND_HOMES = ("captioner.export", "captioner.runtimes", "captioner.quiet", "training.hosts.joined")
 
 
 class Import(NamedTuple):

@@ -21,6 +21,7 @@ from captioner.network.compiling import whole_steps
 from captioner.network.encoder import Encoder
 from captioner.pictures.geometry import network_square
 from captioner.pictures.reading import open_image
+from training.hosts.group import ALONE, Hosts
 from training.progress import counted
 from training.workdir import need_space, written
 
@@ -120,13 +121,16 @@ class JoinedFeatures:
         return np.concatenate([part.take(indices) for part in self._parts], axis=-1)
 
 
-def join_class_maps(encoder: Encoder, appearance: Features, folder: pathlib.Path, batch_size: int = 256):
+def join_class_maps(
+    encoder: Encoder, appearance: Features, folder: pathlib.Path, batch_size: int = 256, hosts: Hosts = ALONE
+) -> JoinedFeatures:
     """Annotation vectors with the encoder's class maps, which are computed where they are not on disk.
 
     Args:
         encoder: its class maps are made of `appearance`.
         appearance: what `extract` returned.
         folder: where the folder of shards lies or is made.
+        hosts: that share the work, a shard at a time.
     """
     weights = [keras.ops.convert_to_numpy(variable) for variable in encoder.class_maps.weights]
     digest = hashlib.sha256(appearance.folder.name.encode())
@@ -134,17 +138,19 @@ def join_class_maps(encoder: Encoder, appearance: Features, folder: pathlib.Path
         digest.update(np.ascontiguousarray(array))
     target = pathlib.Path(folder) / digest.hexdigest()[:16]
     target.mkdir(parents=True, exist_ok=True)
-    shards = []
-    for start in range(0, len(appearance), SHARD):
-        shards.append(target / f"{start:08d}.npy")
-        if not shards[-1].exists():
+    starts = range(0, len(appearance), SHARD)
+    shards = [target / f"{start:08d}.npy" for start in starts]
+    for start, shard in list(zip(starts, shards, strict=True))[hosts.index :: hosts.count]:
+        if not shard.exists():
             stop = min(start + SHARD, len(appearance))
             parts = [
                 encoder.class_maps.joined(appearance.take(range(i, min(i + batch_size, stop))).astype(np.float32))
                 for i in range(start, stop, batch_size)
             ]
-            with written(shards[-1]) as partial, partial.open("wb") as file:
+            with written(shard) as partial, partial.open("wb") as file:
                 np.save(file, np.concatenate([keras.ops.convert_to_numpy(part) for part in parts]).astype(np.float16))
+    hosts.wait()
+    hosts.see(shards)
     return JoinedFeatures(appearance, Features(shards))
 
 
@@ -154,6 +160,7 @@ def extract(
     folder: pathlib.Path,
     batch_size: int = 32,
     mirrored: bool = False,
+    hosts: Hosts = ALONE,
 ) -> Features:
     """Annotation vectors of pictures, read from disk where they are there and computed where not; no class maps.
 
@@ -163,6 +170,7 @@ def extract(
         folder: where the folder of shards lies or is made.
         batch_size: pictures in one forward pass.
         mirrored: of the pictures as a mirror shows them.
+        hosts: that share the work, a shard at a time.
 
     Raises:
         DatasetError: a picture cannot be read.
@@ -174,13 +182,15 @@ def extract(
     target.mkdir(parents=True, exist_ok=True)
     starts = range(0, len(images), SHARD)
     shards = [target / f"{start:08d}.npy" for start in starts]
-    missing = [
-        (path, images[start : start + SHARD]) for path, start in zip(shards, starts, strict=True) if not path.exists()
-    ]
+    absent = hosts.agree(lambda: [place for place, path in enumerate(shards) if not path.exists()])
+    mine = absent[hosts.index :: hosts.count]
+    missing = [(shards[place], images[starts[place] : starts[place] + SHARD]) for place in mine]
     if missing:
         numbers = encoder.grid[0] * encoder.grid[1] * encoder.appearance_channels
         need_space(target, 2 * numbers * sum(len(paths) for _, paths in missing), "features")
         _write_shards(encoder, missing, batch_size, mirrored)
+    hosts.wait()
+    hosts.see(shards)
     return Features(shards)
 
 

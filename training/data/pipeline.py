@@ -15,6 +15,7 @@ from training.data.datasets import Example
 from training.data.detections import Names, Nouns
 from training.data.features import Features, load_squares
 from training.data.imagined import ImaginedPictures
+from training.hosts.group import ALONE, Hosts
 
 BUCKETS = (7, 9, 11, 13, 15, 18, 25, 35, 50, 70, 101)  # time steps of a batch; each has a graph of its own
 MIRRORING, WORDS, IMAGES, HIDDEN = 1, 2, 3, 4  # what a batch draws, each from a generator of its own
@@ -143,13 +144,14 @@ class Batches:
     """Shared by all kinds of batches: order, padding and the layout of what a step takes.
 
     `batches[i]` depends on the seed, the number of the epoch and i alone, so that a run that was cut goes on with the
-    batches it would have had.
+    batches it would have had. Where several hosts train, each gets its rows of the same batch, which is drawn whole.
 
     Args:
         captions: all training captions.
         mirrored: the same of the mirrored pictures, None where a caption is not to be mirrored.
         grid: rows and columns of the attention.
         sampling: how they are drawn.
+        hosts: that share a batch.
     """
 
     ahead = True  # a batch may be made while the one before it is trained on
@@ -160,8 +162,10 @@ class Batches:
         mirrored: Sequence[EncodedCaption | None],
         grid: tuple[int, int],
         sampling: Sampling,
+        hosts: Hosts = ALONE,
     ):
-        self.captions, self.mirrored, self.grid, self.sampling = captions, mirrored, grid, sampling
+        self.captions, self.mirrored, self.grid, self.sampling, self.hosts = captions, mirrored, grid, sampling, hosts
+        hosts.share(sampling.size)  # refused before the first step rather than in it
         self.begin_epoch(0)
 
     def __len__(self) -> int:
@@ -188,13 +192,15 @@ class Batches:
         return (chances < self.sampling.mirror) & np.asarray(possible, bool)
 
     def _words(self, index: int, rows: list[list[EncodedCaption]], steps: int):
-        """Inputs, targets and box shares of captions: (len(rows), captions of each, steps, ...)."""
-        count = max(len(row) for row in rows)
+        """Inputs, targets and box shares of this host's captions: (rows of its share, captions of each, steps, ...)."""
+        count, mine = max(len(row) for row in rows), self.hosts.share(len(rows))
         targets = np.full((len(rows), count, steps), PAD, np.int32)
-        shares = np.zeros((len(rows), count, steps, self.grid[0] * self.grid[1]), np.float32)
         for i, row in enumerate(rows):
             for j, caption in enumerate(row):
                 targets[i, j, : len(caption.ids)] = caption.ids
+        shares = np.zeros((len(targets[mine]), count, steps, self.grid[0] * self.grid[1]), np.float32)
+        for i, row in enumerate(rows[mine]):
+            for j, caption in enumerate(row):
                 for time, boxes in caption.boxes.items():
                     shares[i, j, time] = box_shares(boxes, self.grid)
         read = targets[:, :, :-1]
@@ -202,7 +208,7 @@ class Batches:
             dropped = self._draw(index, WORDS).random(read.shape) < self.sampling.word_dropout
             read = np.where(dropped & (read != PAD), UNKNOWN, read)
         inputs = np.concatenate([np.full_like(targets[:, :, :1], START), read], axis=2)
-        return inputs, {"targets": targets, "box_shares": shares}
+        return inputs[mine], {"targets": targets[mine], "box_shares": shares}
 
 
 class FeatureBatches(Batches):
@@ -231,11 +237,12 @@ class FeatureBatches(Batches):
         mirrored_features: Features | None = None,
         texts: Sequence[EncodedCaption] = (),
         imagined: ImaginedPictures | None = None,
+        hosts: Hosts = ALONE,
     ):
         self.features, self.mirrored_features = features, mirrored_features
         self.texts, self.imagined = texts, imagined
         self.groups = _groups(captions, sampling.captions_per_picture)
-        super().__init__(captions, mirrored, grid, sampling)
+        super().__init__(captions, mirrored, grid, sampling, hosts)
 
     def _arrange(self, rng):
         together = self.sampling.captions_per_picture
@@ -268,13 +275,15 @@ class FeatureBatches(Batches):
             [(self.mirrored if flip else self.captions)[i] for i in group]
             for group, flip in zip(batch, flips, strict=True)
         ]
-        annotations = np.zeros((self.sampling.size // together, *self.features.shape), np.float32)
-        for place, (row, flip) in enumerate(zip(rows, flips, strict=True)):
+        size = self.sampling.size // together
+        mine = self.hosts.share(size)
+        annotations = np.zeros((mine.stop - mine.start, *self.features.shape), np.float32)
+        for place, (row, flip) in enumerate(zip(rows[mine], flips[mine], strict=True)):
             annotations[place] = (self.mirrored_features if flip else self.features)[row[0].picture]
         if self.sampling.appearance_dropout:
-            hidden = self._draw(index, HIDDEN).random(len(annotations)) < self.sampling.appearance_dropout
-            annotations[hidden, :, : self.imagined.appearance] = 0
-        return self._filled(index, rows, annotations, together)
+            hidden = self._draw(index, HIDDEN).random(size) < self.sampling.appearance_dropout
+            annotations[hidden[mine], :, : self.imagined.appearance] = 0
+        return self._filled(index, rows, size, annotations, together)
 
     def _imagined(self, index: int, captions: list[EncodedCaption]):
         """A batch of captions without photos."""
@@ -283,14 +292,14 @@ class FeatureBatches(Batches):
             picture, boxes = self.imagined.draw(caption.named, draw)
             annotations.append(picture)
             rows.append([dataclasses.replace(caption, boxes=boxes)])
-        missing = self.sampling.size - len(rows)
-        annotations = np.pad(np.stack(annotations), [(0, missing), (0, 0), (0, 0)])
-        return self._filled(index, rows, annotations, 1)
+        size = self.sampling.size
+        annotations = np.pad(np.stack(annotations), [(0, size - len(rows)), (0, 0), (0, 0)])
+        return self._filled(index, rows, size, annotations[self.hosts.share(size)], 1)
 
-    def _filled(self, index: int, rows: list[list[EncodedCaption]], annotations: np.ndarray, together: int):
-        """The arrays of a batch, with empty captions where there are too few."""
+    def _filled(self, index: int, rows: list[list[EncodedCaption]], size: int, annotations: np.ndarray, together: int):
+        """The arrays of a batch of `size` rows, with empty captions where there are too few."""
         steps = next(steps for steps in BUCKETS if steps >= max(len(c.ids) for row in rows for c in row))
-        words, targets = self._words(index, rows + [[]] * (len(annotations) - len(rows)), steps)
+        words, targets = self._words(index, rows + [[]] * (size - len(rows)), steps)
         missing = [(0, 0), (0, together - words.shape[1])]
         words = np.pad(words, [*missing, (0, 0)], constant_values=START)
         targets["targets"] = np.pad(targets["targets"], [*missing, (0, 0)])
@@ -323,14 +332,16 @@ class ImageBatches(Batches):
         encoder: how they are read.
     """
 
-    def __init__(self, captions, mirrored, grid, sampling, examples: Sequence[Example], encoder: EncoderConfig):
+    def __init__(
+        self, captions, mirrored, grid, sampling, examples: Sequence[Example], encoder: EncoderConfig, hosts=ALONE
+    ):
         self.examples, self.encoder = examples, encoder
         self.by_picture: list[list[int]] = [[] for _ in examples]
         for place, caption in enumerate(captions):
             self.by_picture[caption.picture].append(place)
         self.most = max(len(row) for row in self.by_picture)
         self.pool = concurrent.futures.ThreadPoolExecutor(2)
-        super().__init__(captions, mirrored, grid, sampling)
+        super().__init__(captions, mirrored, grid, sampling, hosts)
 
     def _arrange(self, rng):
         order, size = rng.permutation(len(self.examples)), self.sampling.size
@@ -338,11 +349,10 @@ class ImageBatches(Batches):
 
     def __getitem__(self, index: int):
         batch, size = self.batches[index], self.sampling.size
-        images = load_squares([self.examples[i].image for i in batch], self.encoder, self.pool)
         flips = self._flips(
             index, [all(self.mirrored[place] is not None for place in self.by_picture[i]) for i in batch]
         )
-        images[flips] = images[flips, :, ::-1]
+        images = self._images(batch, flips)
         missing = size - len(batch)
         rows = [
             [(self.mirrored if flip else self.captions)[place] for place in self.by_picture[i]]
@@ -355,8 +365,18 @@ class ImageBatches(Batches):
         words = np.pad(words, [*pad, (0, 0)], constant_values=START)
         targets["targets"] = np.pad(targets["targets"], [*pad, (0, 0)])
         targets["box_shares"] = np.pad(targets["box_shares"], [*pad, (0, 0), (0, 0)])
-        images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), images.dtype)])
         return {"images": images, "words": words}, targets
+
+    def _images(self, batch: np.ndarray, flips: np.ndarray) -> np.ndarray:
+        """This host's squares of a batch, empty ones where it has too few."""
+        mine = self.hosts.share(self.sampling.size)
+        side = self.encoder.image_size
+        images = np.zeros((mine.stop - mine.start, side, side, 3), np.uint8)
+        here, flipped = batch[mine], flips[mine]
+        if len(here):
+            images[: len(here)] = load_squares([self.examples[i].image for i in here], self.encoder, self.pool)
+            images[: len(here)][flipped] = images[: len(here)][flipped, :, ::-1]
+        return images
 
 
 def upcoming(batches: Batches, first: int = 0) -> Iterator[tuple[dict, dict]]:

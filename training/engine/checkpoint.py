@@ -19,6 +19,7 @@ import numpy as np
 import rich
 
 from captioner.errors import ModelError
+from training.hosts.group import ALONE, Hosts
 from training.workdir import written
 
 FORMAT_VERSION = 1
@@ -33,10 +34,11 @@ class Checkpoints:
         folder: they lie in it.
         identity: what a checkpoint must agree with to be gone on from, JSON-ready.
         settings: what may change between two runs and is said when it has, JSON-ready.
+        hosts: that train together: the first one writes, all of them read. How many there are is no part of a run.
     """
 
-    def __init__(self, folder: pathlib.Path, identity: dict[str, Any], settings: dict[str, Any]):
-        self.folder, self.identity, self.settings = pathlib.Path(folder), identity, settings
+    def __init__(self, folder: pathlib.Path, identity: dict[str, Any], settings: dict[str, Any], hosts: Hosts = ALONE):
+        self.folder, self.identity, self.settings, self.hosts = pathlib.Path(folder), identity, settings, hosts
 
     def save(self, trainer: keras.Model, memory: dict[str, Any]) -> pathlib.Path:
         """Write a checkpoint, whole or not at all, and remove all but the newest two.
@@ -77,9 +79,18 @@ class Checkpoints:
             Its memory; None where there is no checkpoint.
 
         Raises:
-            ModelError: it belongs to another model, other data or another order of them.
+            ModelError: it belongs to another model, other data or another order of them, or the hosts read different
+                ones.
         """
-        for path in reversed(self.paths()):
+        paths = [self.folder / name for name in self.hosts.agree(lambda: [path.name for path in self.paths()])]
+        self.hosts.see(paths)
+        memory = self._restore(trainer, paths)
+        if any(there != memory for there in self.hosts.gather(memory)):
+            raise ModelError(f"the hosts read different checkpoints in {self.folder}; remove the newest of them")
+        return memory
+
+    def _restore(self, trainer: keras.Model, paths: list[pathlib.Path]) -> dict[str, Any] | None:
+        for path in reversed(paths):
             try:
                 with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                     head = json.loads(archive["memory.json"].tobytes())
@@ -88,8 +99,9 @@ class Checkpoints:
             except DAMAGED as error:
                 rich.print(f"{path} cannot be read ({type(error).__name__}); the one before it is tried")
                 continue
-            for variable, value in zip(_variables(trainer), values, strict=True):
-                variable.assign(value)
+            with self.hosts.scope():
+                for variable, value in zip(_variables(trainer), values, strict=True):
+                    variable.assign(value)
             if changed := first_difference(head["settings"], self.settings):
                 rich.print(f"a setting has changed since {path.name}: {changed}")
             return head["memory"]

@@ -31,11 +31,11 @@ class StageLogs:
     Args:
         workdir: of the run.
         number: of the stage.
-        learning_rate: the rate of the next step.
+        learning_rate: the rate of a step, by how many were taken before it.
         validation: whose sample captions are shown.
     """
 
-    def __init__(self, workdir: pathlib.Path, number: int, learning_rate: Callable[[], float], validation):
+    def __init__(self, workdir: pathlib.Path, number: int, learning_rate: Callable[[int], float], validation):
         self.table, self.learning_rate, self.validation = workdir / f"stage-{number}.csv", learning_rate, validation
         self.folder = workdir / "tensorboard" / f"stage-{number}"
         self._board: Board | None = None
@@ -56,7 +56,7 @@ class StageLogs:
     def step(self, step: int, losses: dict[str, float]) -> None:
         """After step `step` of the stage, counted from 1."""
         if step % EVERY == 0:
-            self.board(step).scalars("step", step, {**losses, "learning_rate": self.learning_rate()})
+            self.board(step).scalars("step", step, {**losses, "learning_rate": self.learning_rate(step)})
 
     def epoch(self, step: int, history: Sequence[dict[str, float]]) -> None:
         """After an epoch that ended with step `step`."""

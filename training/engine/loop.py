@@ -15,6 +15,7 @@ import numpy as np
 from captioner.errors import ModelError
 from training.data.pipeline import upcoming
 from training.engine.checkpoint import Checkpoints
+from training.hosts.group import ALONE, Hosts
 from training.progress import Progress
 
 
@@ -27,7 +28,7 @@ class Memory:
         step: how many of its steps are done.
         sums: sums of the losses over these steps.
         seconds: time these steps took.
-        captions: captions in these steps.
+        captions: captions in these steps, those of other hosts taken to be as many as this one's.
         history: one row of figures for every whole epoch.
         validation: what the validation remembers.
     """
@@ -53,6 +54,8 @@ class Loop:
         every: steps between two checkpoints within an epoch; None writes them after epochs alone.
         on_step: called with the number of steps in all and the losses of the last one.
         on_epoch: called with the number of steps in all and the history, its last row the epoch that has just ended.
+        hosts: that take each step together.
+        averaged: the context in which the network that is judged has the moving average of the trained weights.
     """
 
     def __init__(
@@ -65,7 +68,10 @@ class Loop:
         every: int | None = None,
         on_step: Callable[[int, dict[str, float]], None] = lambda step, losses: None,
         on_epoch: Callable[[int, list[dict[str, float]]], None] = lambda step, history: None,
+        hosts: Hosts = ALONE,
+        averaged: Callable[[keras.Model], contextlib.AbstractContextManager] | None = None,
     ):
+        self.hosts, self.averaged = hosts, averaged or averaged_weights
         self.trainer, self.batches, self.epochs, self.every = trainer, batches, epochs, every
         self.validation, self.checkpoints, self.on_step, self.on_epoch = validation, checkpoints, on_step, on_epoch
         self.functions: dict[tuple, Any] = {}
@@ -103,7 +109,7 @@ class Loop:
                 self._save()
         row = {"epoch": memory.epoch + 1, **{name: total / memory.step for name, total in memory.sums.items()}}
         row |= {"seconds": memory.seconds, "captions_per_second": memory.captions / memory.seconds}
-        with averaged_weights(self.trainer):
+        with self.averaged(self.trainer):
             row |= self.validation.judge(memory.epoch)
         history = [*memory.history, row]
         self.memory = Memory(epoch=memory.epoch + 1, history=history, validation=self.validation.state())
@@ -120,19 +126,21 @@ class Loop:
             )
         for name, value in losses.items():
             self.memory.sums[name] = self.memory.sums.get(name, 0.0) + value
-        self.memory.captions += int(np.any(y["targets"], axis=-1).sum())
+        self.memory.captions += int(np.any(y["targets"], axis=-1).sum()) * self.hosts.count
         return losses
 
     def train_on(self, x, y) -> dict[str, Any]:
         """One step, by a function of its own for each shape: one for all shapes would not know a caption's length."""
         shape = tuple(np.shape(y["targets"]))
         self.trainer.train_function = self.functions.get(shape)
-        losses = self.trainer.train_on_batch(x, y, return_dict=True)
+        with self.hosts.scope():
+            losses = self.trainer.train_on_batch(x, y, return_dict=True)
         self.functions[shape] = self.trainer.train_function
         return losses
 
     def _save(self) -> None:
-        self.checkpoints.save(self.trainer, dataclasses.asdict(self.memory))
+        if self.hosts.leads:
+            self.checkpoints.save(self.trainer, dataclasses.asdict(self.memory))
 
 
 @contextlib.contextmanager

@@ -70,12 +70,17 @@ class WarmUpCosine(keras.optimizers.schedules.LearningRateSchedule):
         return self.peak * ops.minimum(rise, fall)
 
 
+def learning_rate(stage: Stage, steps: int) -> WarmUpCosine:
+    """The rate of a stage of `steps` steps, by step."""
+    return WarmUpCosine(stage.learning_rate, steps, int(stage.warm_up * steps), stage.final_rate)
+
+
 def make_optimizer(stage: Stage, model: CaptionModel, steps: int) -> keras.optimizers.Optimizer:
     """The optimizer of a stage of `steps` steps."""
     optimizer = TwoRateAdamW(
         encoder_rate=stage.encoder_rate,
         encoder_paths=frozenset(variable.path for variable in model.encoder.trainable_variables),
-        learning_rate=WarmUpCosine(stage.learning_rate, steps, int(stage.warm_up * steps), stage.final_rate),
+        learning_rate=learning_rate(stage, steps),
         weight_decay=stage.weight_decay,
         beta_2=0.98,
         global_clipnorm=stage.clip_norm,

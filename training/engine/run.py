@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -31,6 +32,7 @@ from training.data.word_vectors import load_word_vectors
 from training.engine.checkpoint import first_difference
 from training.engine.class_maps import train_class_maps
 from training.engine.self_critical import SelfCriticalBatches
+from training.hosts.group import ALONE, Hosts
 from training.workdir import written
 
 # Settings of a stage that shape its batches or its variables.
@@ -64,11 +66,19 @@ class Teachers:
 class Run:
     """The parts of one training run that all of its stages share."""
 
-    def __init__(self, config: TrainingConfig, data: pathlib.Path, workdir: pathlib.Path, teachers: Teachers):
-        self.config, self.workdir = config, pathlib.Path(workdir)
+    def __init__(
+        self,
+        config: TrainingConfig,
+        data: pathlib.Path,
+        workdir: pathlib.Path,
+        teachers: Teachers,
+        hosts: Hosts = ALONE,
+    ):
+        self.config, self.workdir, self.hosts = config, pathlib.Path(workdir), hosts
         self._start = load_model(config.start_from) if config.start_from else None
         # Before the data: weights that cannot be had are told at once.
-        self.encoder = self._restored_encoder() if self._start else self._encoder()
+        with hosts.one_first():  # it may download them
+            self.encoder = self._restored_encoder() if self._start else self._encoder()
         examples = read_dataset(data)
         self.train, self.all_dev = of_split(examples, "train"), of_split(examples, "dev")
         self.dev = self.all_dev[: config.validation_pictures]
@@ -78,7 +88,8 @@ class Run:
         boxes = read_boxes(teachers.boxes) if teachers.boxes else None
         self.captions = encode_captions(self.train, self.vocabulary, config.max_words, boxes, nouns)
         self.texts = encode_texts(texts, self.vocabulary, config.max_words, nouns.names) if nouns else []
-        self._claim_workdir()
+        with hosts.one_first():
+            self._claim_workdir()
         boxed = sum(len(caption.boxes) for caption in self.captions)
         rich.print(
             f"{len(self.train)} pictures, {len(self.captions)} captions, {len(self.vocabulary)} words, "
@@ -130,14 +141,25 @@ class Run:
     def _learn_class_maps(self) -> None:
         """Class maps as the detections teach them, or as this run has learned them before."""
         path = self.workdir / "class_maps.weights.npz"
-        if path.exists():
-            with np.load(path) as stored:
-                self.encoder.class_maps.set_weights([stored[f"{i}"] for i in range(len(stored))])
+        if self.hosts.agree(path.exists):
+            self._load_class_maps(path)
             return
+        appearance = self._appearance(self.train)
+        if self.hosts.leads:
+            self._train_class_maps(path, appearance)
+        self.hosts.wait()
+        self._load_class_maps(path)
+
+    def _load_class_maps(self, path: pathlib.Path) -> None:
+        self.hosts.see([path])
+        with np.load(path) as stored:
+            self.encoder.class_maps.set_weights([stored[f"{i}"] for i in range(len(stored))])
+
+    def _train_class_maps(self, path: pathlib.Path, appearance: Features) -> None:
         photos = [example.image.name for example in self.train]
         history = train_class_maps(
             self.encoder.class_maps,
-            self._appearance(self.train),
+            appearance,
             photos,
             self.detections,
             self.config.class_maps,
@@ -167,10 +189,15 @@ class Run:
                 f"train_encoder_from '{stage.train_encoder_from}' leaves no weights to train; name an earlier "
                 "layer, or leave it out"
             )
+        return self.network(stage, self.encoder)
+
+    def network(self, stage: Stage, encoder: Encoder) -> CaptionModel:
+        """The network with the dropout of a stage around an encoder, which is frozen as the stage asks."""
+        encoder.set_trainable_from(stage.train_encoder_from)
         return CaptionModel(
             self.config.model,
             len(self.vocabulary),
-            self.encoder,
+            encoder,
             dropout=stage.dropout,
             input_dropout=stage.input_dropout,
             state_dropout=stage.state_dropout,
@@ -196,6 +223,8 @@ class Run:
     def _claim_workdir(self) -> None:
         """A folder belongs to one model and one data set; the first run in it writes down which."""
         path, mine = self.workdir / "run.json", self._identity()
+        if not self.hosts.leads:
+            self.hosts.see([path])
         if path.exists():
             difference = first_difference(read_json(path), mine)
             if difference:
@@ -210,29 +239,37 @@ class Run:
     def _appearance(self, examples: list[Example], mirrored: bool = False) -> Features:
         """Cached annotation vectors of pictures, without class maps."""
         images = [example.file for example in examples]
-        return extract(self.encoder, images, self.workdir / "features", mirrored=mirrored)
+        return extract(self.encoder, images, self.workdir / "features", mirrored=mirrored, hosts=self.hosts)
 
     def features(self, examples: list[Example], mirrored: bool = False) -> Features | JoinedFeatures:
         """Cached annotation vectors of pictures, as the encoder gives them."""
         appearance = self._appearance(examples, mirrored)
         if not self.encoder.class_maps:
             return appearance
-        return join_class_maps(self.encoder, appearance, self.workdir / "features")
+        return join_class_maps(self.encoder, appearance, self.workdir / "features", hosts=self.hosts)
 
-    def batches(self, stage: Stage, network: CaptionModel):
-        """What a stage is fed."""
+    def batches(self, stage: Stage, network: CaptionModel, refresh: Callable[[], None] = lambda: None):
+        """What a stage is fed.
+
+        Args:
+            stage: which.
+            network: that draws captions, where the stage learns from its own.
+            refresh: gives it the weights of now, where other variables are trained.
+        """
         seed = self.config.seed
         if stage.objective == "self_critical":
             sampled = (stage.batch_size, stage.samples, stage.baseline, seed, stage.steps)
-            return SelfCriticalBatches(network, self.vocabulary, self.train, self.features(self.train), *sampled)
+            of_train = self.features(self.train)
+            return SelfCriticalBatches(network, self.vocabulary, self.train, of_train, *sampled, self.hosts, refresh)
         sampling = self._sampling(stage)
         mirrored = [mirror_caption(c, self.vocabulary) if stage.mirror else None for c in self.captions]
         common = (self.captions, mirrored, self.encoder.grid, sampling)
         if stage.train_encoder_from is None:
             of_mirrored = self.features(self.train, mirrored=True) if stage.mirror else None
             imagined = self._imagined() if stage.texts or stage.appearance_dropout else None
-            return FeatureBatches(*common, self.features(self.train), of_mirrored, self.texts, imagined)
-        return ImageBatches(*common, self.train, self.config.model.encoder)
+            of_train = self.features(self.train)
+            return FeatureBatches(*common, of_train, of_mirrored, self.texts, imagined, self.hosts)
+        return ImageBatches(*common, self.train, self.config.model.encoder, self.hosts)
 
     def _sampling(self, stage: Stage) -> Sampling:
         if stage.texts and not self.texts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from captioner.vocabulary import END, PAD, SPECIAL, START, Vocabulary, split_wor
 from training.data.datasets import Example
 from training.data.features import Features
 from training.evaluation.metrics import CiderD
+from training.hosts.group import ALONE, Hosts
 
 Baseline = Literal["greedy", "samples"]
 
@@ -57,6 +58,8 @@ class SelfCriticalBatches:
             reward of the picture's other samples (Luo 2020, arXiv:2003.09971), which needs no second search.
         seed: of order and draws.
         steps: batches of an epoch; None is all pictures.
+        hosts: that share a batch; each draws captions of its own pictures.
+        refresh: gives `network` the weights of now, where other variables are trained.
     """
 
     ahead = False  # a batch depends on the weights that the step before it leaves
@@ -72,7 +75,10 @@ class SelfCriticalBatches:
         baseline: Baseline = "greedy",
         seed: int = 0,
         steps: int | None = None,
+        hosts: Hosts = ALONE,
+        refresh: Callable[[], None] = lambda: None,
     ):
+        self.hosts, self.refresh = hosts, refresh
         self.network, self.features, self.size, self.samples = network, features, size, samples
         self.baseline, self.seed, self.steps = baseline, seed, steps
         self.reward = Reward([example.captions for example in examples], vocabulary)
@@ -97,9 +103,11 @@ class SelfCriticalBatches:
         self.batches = [order[i : i + size] for i in range(0, len(order) - size + 1, size)][: self.steps]
 
     def __getitem__(self, index: int):
-        pictures = self.batches[index]
+        self.refresh()
+        mine = self.hosts.share(len(self.batches[index]))
+        pictures = self.batches[index][mine]
         annotations = self.features.take(pictures).astype(np.float32)
-        targets = self._targets(self._sample(annotations, index))
+        targets = self._targets(self._sample(annotations, index, mine))
         rewards = self.reward(targets.reshape(-1, targets.shape[-1]), pictures.repeat(self.samples))
         rewards = rewards.reshape(targets.shape[:2])
         advantages = rewards - self._baseline(rewards, annotations, pictures)
@@ -107,10 +115,10 @@ class SelfCriticalBatches:
         y = {"targets": targets, "advantages": advantages.astype(np.float32), "rewards": rewards.astype(np.float32)}
         return {"annotations": annotations, "words": words}, y
 
-    def _sample(self, annotations: np.ndarray, index: int) -> dict:
+    def _sample(self, annotations: np.ndarray, index: int, mine: slice) -> dict:
         inputs = self.sampled.inputs(self.network.decoder.vocabulary_size)
         rng = np.random.default_rng((self.seed, self.epoch, index))
-        inputs["chance"] = rng.random((len(annotations), *inputs["chance"].shape[1:]), np.float32)
+        inputs["chance"] = rng.random((len(self.batches[index]), *inputs["chance"].shape[1:]), np.float32)[mine]
         return self.searchers["sample"].predict_on_batch({"annotations": annotations, **inputs})
 
     @staticmethod

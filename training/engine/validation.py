@@ -19,6 +19,7 @@ from captioner.search.graphs import Searcher
 from captioner.vocabulary import Vocabulary, join_words
 from training.data.datasets import Example
 from training.evaluation.metrics import evaluate_captions
+from training.hosts.group import ALONE, Hosts
 
 SHOWN = 3
 BATCH = 32
@@ -35,6 +36,7 @@ class Validation:
         beam_width: of the search.
         save: called with the metrics and the captions when they are the best so far.
         patience: epochs without a better one after which training stops.
+        hosts: that share the pictures, a batch at a time.
 
     Attributes:
         samples: captions of the first few pictures, with their masks, from the last epoch.
@@ -49,7 +51,9 @@ class Validation:
         beam_width: int,
         save: Callable[[dict, list[str]], None],
         patience: int,
+        hosts: Hosts = ALONE,
     ):
+        self.hosts = hosts
         self.annotations, self.examples = annotations, examples
         decoder = network.config.decoder
         options = decoding_options(decoder, {"beam_width": beam_width})
@@ -92,15 +96,21 @@ class Validation:
         self.best, self.waited = state.get("best", -1.0), state.get("waited", 0)
 
     def captions(self) -> list[str]:
-        """One caption a dev picture; the first few are left in `samples`."""
-        texts = []
-        for start in range(0, len(self.examples), BATCH):
-            found = self.searcher.run(self.annotations(start, start + BATCH), self.controls)
-            for words, length in zip(found["words"][:, 0], found["length"][:, 0], strict=True):
-                texts.append(join_words(self.reader.vocabulary.decode(words[:length])))
-            if start == 0:
-                self.samples = [self._sample(found, row) for row in range(min(SHOWN, len(self.examples)))]
-        return texts
+        """One caption a dev picture; the first few are left in `samples` of the first host."""
+        starts = range(0, len(self.examples), BATCH)
+        shares = self.hosts.gather([self._texts(start) for start in starts[self.hosts.index :: self.hosts.count]])
+        batches = [shares[place % self.hosts.count][place // self.hosts.count] for place in range(len(starts))]
+        return [text for batch in batches for text in batch]
+
+    def _texts(self, start: int) -> list[str]:
+        """Captions of a batch of dev pictures."""
+        found = self.searcher.run(self.annotations(start, start + BATCH), self.controls)
+        if start == 0:
+            self.samples = [self._sample(found, row) for row in range(min(SHOWN, len(self.examples)))]
+        return [
+            join_words(self.reader.vocabulary.decode(words[:length]))
+            for words, length in zip(found["words"][:, 0], found["length"][:, 0], strict=True)
+        ]
 
     def _sample(self, found: dict, row: int) -> Caption:
         path = self.examples[row].image
