@@ -10,6 +10,7 @@ import gradio as gr
 
 from captioner import Captioner
 from demo.api import add_endpoints
+from demo.batch.running import Batches
 from demo.changes import mend_gradio
 from demo.listeners import Listeners, warm_up
 from demo.models import Models
@@ -74,7 +75,7 @@ def build_app(captioner: Captioner) -> gr.Blocks:
             with gr.Tab("Two models", elem_id="two"):
                 compare_tab(models, listeners)
             with gr.Tab("Many photos", elem_id="many"):
-                batch_tab(models, listeners)
+                batch_tab(models, Batches(models))
         add_endpoints(models)
     app.process_api = in_words(app.process_api)
     app.state_session_capacity = SESSIONS

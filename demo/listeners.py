@@ -19,7 +19,6 @@ from captioner import Caption, Captioner, DecodingOptions
 from captioner.config import Config
 from captioner.pictures.reading import Source, open_image
 from demo import evidence
-from demo.batch import Row, caption_files, describe_row, table_of, to_csv, to_json
 from demo.bounds import check_length, fitting, given_words
 from demo.models import Models
 from demo.settings import SETTINGS
@@ -143,24 +142,6 @@ class Listeners:
             caption = captioner.score(uploaded(question.photo), given_words(captioner, question.text))
             data, name, mime_type = make_file(caption, question.kind, question.index)
             return message("file", file=cache_file(data, name, mime_type).model_dump())
-
-    def batch(self, photos: list[dict[str, Any]] | None, model: str) -> Iterator[tuple]:
-        """Caption several photos: the table as it grows, in the end CSV and JSON."""
-        rows: list[Row] = []
-        shown: list[Message] = []
-        with errors_for_people(None):
-            total = len(photos or [])
-            for row in caption_files(self.models[model], photos):
-                rows.append(row)
-                shown.append(describe_row(row))
-                yield table_of(shown, total), gr.skip(), gr.skip()
-        as_csv = cache_file(to_csv(rows), "captions.csv", "text/csv")
-        as_json = cache_file(to_json(rows), "captions.json", "application/json")
-        yield (
-            table_of(shown, total),
-            gr.DownloadButton(value=as_csv.path, interactive=True),
-            gr.DownloadButton(value=as_json.path, interactive=True),
-        )
 
     @staticmethod
     def _leaning(captioner: Captioner, caption: Caption) -> Message:

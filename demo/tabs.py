@@ -8,10 +8,12 @@ from typing import Any
 import gradio as gr
 
 from demo.batch import table
+from demo.batch.running import Batches
 from demo.listeners import Listeners
 from demo.models import Models
 from demo.settings import decoding_options, settings
 from demo.viewer import message, viewer
+from demo.ways import ways
 
 EXAMPLES = sorted((pathlib.Path(__file__).parent / "examples").glob("*.jpg"))
 QUIET = {"api_visibility": "private", "show_progress": "hidden"}
@@ -37,6 +39,7 @@ def photo_tab(models: Models, listeners: Listeners) -> None:
                 controls = settings(models[""].config.decoder.max_words)
         with gr.Column(scale=9, min_width=300):
             result = viewer(elem_id="viewer")
+    ways(photo, result, [model, *controls], elem_id="ways")
     attach(result, listeners)
 
     def caption_one(photo, model, *values):
@@ -97,13 +100,13 @@ def compare_tab(models: Models, listeners: Listeners) -> None:
         empty(lambda: (None, None), outputs=results, **QUIET)
 
 
-def batch_tab(models: Models, listeners: Listeners) -> None:
-    """Several photos: a table of captions to take away."""
+def batch_tab(models: Models, batches: Batches) -> None:
+    """Several photos: a table of captions to take away. It starts by itself."""
     with gr.Row(elem_classes="page"):
         with gr.Column(scale=3, min_width=280, elem_classes="controls"):
-            photos = gr.File(label="Photos", file_count="multiple", elem_id="photos", height=260)
+            photos = gr.File(label="Photos", file_count="multiple", elem_id="photos", height=200)
             model = gr.Dropdown(models.names, value=models.default, label="Model", elem_id="batch-model")
-            button = gr.Button("Caption all photos", variant="primary", elem_id="caption-all")
+            again = gr.Button("Caption again", visible=False, elem_id="caption-all")
             with gr.Row():
                 as_csv = gr.DownloadButton("CSV", interactive=False, min_width=100, elem_id="csv")
                 as_json = gr.DownloadButton("JSON", interactive=False, min_width=100, elem_id="json")
@@ -111,11 +114,25 @@ def batch_tab(models: Models, listeners: Listeners) -> None:
             rows = table(elem_id="table")
     outputs = [rows, as_csv, as_json]
     nothing = lambda: (None, gr.update(value=None, interactive=False), gr.update(value=None, interactive=False))
-    asked = button.click(
-        listeners.batch, inputs=[photos, model], outputs=outputs, show_progress="hidden", **OF_FILES, **ASKING_MUCH
+    # More photos, or another model, end what runs; what they start waits for that.
+    for ending in (rows.stop, photos.upload, photos.clear, model.input):
+        ending(batches.stop, queue=False, **QUIET)
+    asked = gr.on(
+        [photos.upload, again.click],
+        batches.start,
+        inputs=[photos, model],
+        outputs=outputs,
+        show_progress="hidden",
+        **OF_FILES,
+        **ASKING_MUCH,
     )
+    for changed in (asked.success, model.input):
+        changed(lambda photos: gr.update(visible=bool(photos)), photos, again, **OF_FILES, **QUIET)
     for empty in (photos.clear, asked.failure):
         empty(nothing, outputs=outputs, **QUIET)
+        empty(lambda: gr.update(visible=False), outputs=again, **QUIET)
+    packed = rows.sheets(batches.sheets, outputs=rows, show_progress="hidden", **ASKING_MUCH)
+    packed.failure(lambda: message("failed"), outputs=rows, **QUIET)
 
 
 def photo_input(elem_id: str) -> gr.Image:

@@ -3,7 +3,7 @@
 // Put a caption on view; while it is being written its newest word is chosen.
 function show(one) {
   cancelAnimationFrame(frame);
-  dragFrom = null;
+  gesture = null;
   stage.dataset.settled = "-1";
   caption = one;
   chosen = -1;
@@ -61,7 +61,7 @@ function receiveCaption(message) {
 function clear() {
   stop();
   cancelAnimationFrame(frame); // a mask still gliding would paint over a photo that is gone
-  dragFrom = null;
+  gesture = null;
   picture = caption = region = shown = null;
   chosen = -1;
   pending = saving = "";
