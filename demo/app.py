@@ -14,7 +14,7 @@ from demo.batch.running import Batches
 from demo.changes import mend_gradio
 from demo.listeners import Listeners, warm_up
 from demo.models import Models
-from demo.tabs import batch_tab, compare_tab, photo_tab
+from demo.tabs import batch_tab, compare_tab, how_tab, photo_tab
 from demo.uploads import in_words
 
 HERE = pathlib.Path(__file__).parent
@@ -71,11 +71,13 @@ def build_app(captioner: Captioner) -> gr.Blocks:
         gr.Markdown(INTRODUCTION, elem_id="introduction")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("One photo", elem_id="one"):
-                photo_tab(models, listeners)
+                photo, model = photo_tab(models, listeners)
             with gr.Tab("Two models", elem_id="two"):
                 compare_tab(models, listeners)
             with gr.Tab("Many photos", elem_id="many"):
                 batch_tab(models, Batches(models))
+            with gr.Tab("How it looks", elem_id="how") as tab:
+                how_tab(tab, photo, model, models)
         add_endpoints(models)
     app.process_api = in_words(app.process_api)
     app.state_session_capacity = SESSIONS

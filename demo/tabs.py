@@ -9,13 +9,16 @@ import gradio as gr
 
 from demo.batch import table
 from demo.batch.running import Batches
-from demo.listeners import Listeners
+from demo.how_it_looks import explain, how_it_looks
+from demo.listeners import Listeners, errors_for_people
 from demo.models import Models
 from demo.settings import decoding_options, settings
+from demo.uploads import uploaded
 from demo.viewer import message, viewer
 from demo.ways import ways
 
 EXAMPLES = sorted((pathlib.Path(__file__).parent / "examples").glob("*.jpg"))
+EXPLAINED = next(path for path in EXAMPLES if path.stem == "dog")
 QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 # Questions to the models share one queue, so that their number at a time is bounded whoever asks.
 ASKING = {"api_visibility": "private", "concurrency_id": "model"}
@@ -27,8 +30,12 @@ ASKING_MUCH = {"api_visibility": "private", "concurrency_id": "batch"}
 OF_FILES = {"preprocess": False, "trigger_mode": "always_last"}
 
 
-def photo_tab(models: Models, listeners: Listeners) -> None:
-    """One photo: its caption, its masks, and everything to try with them."""
+def photo_tab(models: Models, listeners: Listeners) -> tuple[gr.Image, gr.Dropdown]:
+    """One photo: its caption, its masks, and everything to try with them.
+
+    Returns:
+        Its fields for the photo and the model.
+    """
     with gr.Row(elem_classes="page"):
         with gr.Column(scale=3, min_width=280, elem_classes="controls"):
             photo = photo_input("photo")
@@ -59,6 +66,7 @@ def photo_tab(models: Models, listeners: Listeners) -> None:
     # A failure must not leave an old caption behind.
     for empty in (photo.clear, asked.failure, picked.failure):
         empty(lambda: None, outputs=result, **QUIET)
+    return photo, model
 
 
 def compare_tab(models: Models, listeners: Listeners) -> None:
@@ -133,6 +141,17 @@ def batch_tab(models: Models, batches: Batches) -> None:
         empty(lambda: gr.update(visible=False), outputs=again, **QUIET)
     packed = rows.sheets(batches.sheets, outputs=rows, show_progress="hidden", **ASKING_MUCH)
     packed.failure(lambda: message("failed"), outputs=rows, **QUIET)
+
+
+def how_tab(tab: gr.Tab, photo: gr.Image, model: gr.Dropdown, models: Models) -> None:
+    """How it looks: a scroll through one word of the photo in that field, or of an example."""
+    page = how_it_looks(elem_id="how-it-looks")
+
+    def show(photo, model):
+        with errors_for_people(photo):
+            return explain(models[model], uploaded(photo) if photo else EXPLAINED)
+
+    tab.select(show, inputs=[photo, model], outputs=page, show_progress="hidden", **OF_FILES, **ASKING)
 
 
 def photo_input(elem_id: str) -> gr.Image:

@@ -269,12 +269,10 @@ def test_many_photos_give_a_table_to_take_away(visitor, picture, client, tmp_pat
     Image.open(good).rotate(90, expand=True).save(tall)
     page.get_by_role("tab", name="Many photos").click()
     page.set_input_files("#photos input[type=file]", [good, bad, tall])
-    page.locator("#photos tr.file").nth(2).wait_for()
-    page.click("#caption-all")
     page.wait_for_selector('.batch[data-state="done"]', timeout=60_000)
     wanted = [ask(client, path, api_name="/caption")["text"] for path in (good, tall)]
     texts = page.locator(".batch td .text").all_text_contents()
-    assert [texts[0], texts[2]] == wanted and "not a picture" in texts[1]
+    assert [texts[0], texts[2]] == [f"{text.capitalize()}." for text in wanted] and "not a picture" in texts[1]
     assert page.locator(".batch .count").text_content() == "3 photos, 1 could not be read"
 
     rows = {}
@@ -374,9 +372,25 @@ def test_axe_finds_no_serious_fault(visitor, picture, faults):
     page.click("#settings button")
     found += faults("settings")
     page.click("#settings button")
-    for tab in ("Two models", "Many photos"):
+    for tab, ready in (
+        ("Two models", '#right-viewer .viewer[data-busy=""].leaning-known'),
+        ("Many photos", ".batch"),
+        ("How it looks", '.how[data-state="filled"]'),
+    ):
         page.get_by_role("tab", name=tab).click()
+        page.wait_for_selector(ready, timeout=60_000)
         found += faults(tab)
+    for step in ("question", "weights", "word"):
+        page.click(f".places [data-step={step}]")
+        page.wait_for_selector(f'.how[data-step="{step}"]')
+        found += faults(step)
+    page.evaluate("scrollTo(0, 0)")
+    page.get_by_role("tab", name="Many photos").click()
+    page.set_input_files("#photos input[type=file]", picture((700, 300)))
+    page.wait_for_selector('.batch[data-state="done"]', timeout=60_000)
+    found += faults("a table")
+    page.click("#photos [aria-label='Clear']")
+    page.wait_for_selector('.batch[data-state="empty"]')
     assert found == [], "\n".join(["", *found])
 
 
