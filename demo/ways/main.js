@@ -9,7 +9,10 @@ function act(name, values) {
 
 const told = {
   caption: ([message]) => receiveMessage(message),
-  cleared: () => forget(),
+  cleared: () => {
+    newest = "";
+    forget();
+  },
   settings: (values) => {
     props.controls.forEach(({ name }, i) => (currentSettings[name] = values[i]));
     showAddress();

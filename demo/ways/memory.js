@@ -35,16 +35,23 @@ function mark(on) {
   } catch {} // storage is switched off
 }
 
-let shown = null; // the caption on view as the server sent it, with what it learned since
+// The caption on view as the server sent it, with what it learned since, and the photo: {caption, photo, copy}.
+let shown = null;
 
-async function remember(caption) {
+function lookAt(caption) {
   const address = addressIn(FIELDS.one);
-  if (!address || !decodeURI(address).endsWith(caption.question.photo.path)) return; // another photo has come meanwhile
-  const photo = await fileAt(address).catch(() => null);
-  const copy = await fileAt(caption.photo.url).catch(() => null);
-  if (!photo || !copy || photo.size > LARGEST || shown !== caption) return;
-  const saved = await kept("readwrite", (store) => store.put({ version: props.version, photo, copy, caption }, "last"));
-  mark(Boolean(saved));
+  if (!decodeURI(address).endsWith(caption.question.photo.path)) return null; // another photo has come meanwhile
+  const files = [address, caption.photo.url].map((one) => fileAt(one).catch(() => null));
+  return { caption: structuredClone(caption), photo: files[0], copy: files[1] };
+}
+
+async function remember(one) {
+  const [photo, copy] = await Promise.all([one.photo, one.copy]);
+  if (!photo || !copy || photo.size > LARGEST || shown !== one) return;
+  const last = { version: props.version, photo, copy, caption: one.caption };
+  // It may have been forgotten while the database was opened.
+  const saved = await kept("readwrite", (store) => (shown === one ? store.put(last, "last") : store.get("last")));
+  if (shown === one) mark(Boolean(saved));
 }
 
 async function forget() {
@@ -59,10 +66,10 @@ function receiveMessage(message) {
     shown = null;
   } else if (message.kind === "caption") {
     if (!message.writing) mendPreview(message);
-    shown = message.writing ? null : structuredClone(message);
+    shown = message.writing ? null : lookAt(message);
     if (shown) remember(shown);
   } else if (message.kind === "leaning" && shown) {
-    for (const one of shown.captions) if (one.text === message.text) one.leaning = message.leaning;
+    for (const one of shown.caption.captions) if (one.text === message.text) one.leaning = message.leaning;
     remember(shown);
   }
 }
