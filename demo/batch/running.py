@@ -61,7 +61,7 @@ class Batches:
                 for row in caption_files(self.models[model], photos):
                     rows.append(row)
                     shown.append(describe_row(row, photos[len(rows) - 1]))
-                    yield table_of(shown, total, model, True), gr.skip(), gr.skip()
+                    yield table_of(list(shown), total, model, True), gr.skip(), gr.skip()
                     if stop.is_set():
                         break
         finally:

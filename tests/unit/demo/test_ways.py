@@ -9,7 +9,8 @@ from demo.settings import settings
 
 
 def test_a_control_is_described_by_what_it_can_be():
-    strategy, beam_width, *_ = settings(20)
+    with gr.Blocks():
+        strategy, beam_width, *_ = settings(20)
     assert ways.describe_control(strategy) == {
         "name": "strategy",
         "value": "beam",
