@@ -76,13 +76,14 @@ class Captioner:
         return self._runtime
 
     @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike, runtime: str = "auto") -> Self:
+    def from_pretrained(cls, folder: str | os.PathLike, runtime: str = "auto", threads: int | None = None) -> Self:
         """Read a model folder or one that `captioner.export` wrote; a bare name means models/<name> of this checkout.
 
         Args:
             folder: the model.
             runtime: what runs it: "onnx" (onnxruntime, which starts at once), "keras" or "saved_model"; "auto" takes
                 onnxruntime where it is installed and the folder holds graphs for it. Captions don't depend on it.
+            threads: that onnxruntime computes with; None takes all cores. Other runtimes have settings of their own.
 
         Raises:
             ModelError: there is none, or a part of it is missing or damaged.
@@ -94,7 +95,7 @@ class Captioner:
         if kind in ("onnx", "graphs"):
             from captioner.runtimes.onnx import OnnxRuntime
 
-            return cls(OnnxRuntime(folder, own=kind == "graphs"), folder.resolve().name, folder)
+            return cls(OnnxRuntime(folder, kind == "graphs", threads), folder.resolve().name, folder)
         if kind == "saved_model":
             from captioner.runtimes.saved_model import SavedModelRuntime
 

@@ -31,9 +31,10 @@ class OnnxRuntime(ExportedRuntime):
     Args:
         folder: where they are.
         own: whether it is a model folder, with its weights beside them.
+        threads: to compute with; None takes all cores.
     """
 
-    def __init__(self, folder: pathlib.Path, own: bool = False):
+    def __init__(self, folder: pathlib.Path, own: bool = False, threads: int | None = None):
         try:
             onnxruntime = _load_onnxruntime()
         except ImportError:
@@ -51,6 +52,7 @@ class OnnxRuntime(ExportedRuntime):
                 check_graph(folder / name, weights)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
+        options.intra_op_num_threads = threads or 0
         try:
             self._encoder, self._step = (
                 onnxruntime.InferenceSession(folder / name, options, providers=["CPUExecutionProvider"])

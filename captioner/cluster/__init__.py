@@ -1,0 +1,1 @@
+"""Many machines: photos found on any file system, captions as a Parquet data set, and Ray between them."""
