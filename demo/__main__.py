@@ -28,6 +28,9 @@ def main(
     runtime: Annotated[
         str, typer.Option(help="What runs the model: auto, onnx (starts at once), keras or saved_model.")
     ] = "auto",
+    backend: Annotated[
+        str, typer.Option(help="A service of captioner.serve that captions instead of a model here.", metavar="URL")
+    ] = "",
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 opens the page to the network.")
     ] = "127.0.0.1",
@@ -48,7 +51,7 @@ def main(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server takes over: leave no folder behind
     try:
         with bind(host, port) as listening, own_folder() as folder:
-            _serve(listening, folder, (model, runtime), f"http://{host}:{port}", [host, *(allow_host or ())])
+            _serve(listening, folder, (model, runtime, backend), f"http://{host}:{port}", [host, *(allow_host or ())])
     except CaptionerError as error:
         if debug:
             raise
@@ -81,9 +84,9 @@ class _OneLine(logging.Formatter):
         return one_line(line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}…")
 
 
-def _serve(listening, folder: str, model: tuple[pathlib.Path, str], address: str, hosts: list[str]) -> None:
+def _serve(listening, folder: str, model: tuple[pathlib.Path, str, str], address: str, hosts: list[str]) -> None:
     try:
-        captioner = Captioner.from_pretrained(*model)
+        captioner = _captioner(*model)
     except CaptionerError as error:
         LOG.error("%s", error)
         raise typer.Exit(2) from None
@@ -93,6 +96,14 @@ def _serve(listening, folder: str, model: tuple[pathlib.Path, str], address: str
     ready = lambda: typer.echo(f"The demo is ready at {address}")
     server = make_server(build_app(captioner), page_options(), folder, ready, hosts)
     server.run(sockets=[listening])
+
+
+def _captioner(model: pathlib.Path, runtime: str, backend: str) -> Captioner:
+    if not backend:
+        return Captioner.from_pretrained(model, runtime)
+    from demo.backend import RemoteCaptioner
+
+    return RemoteCaptioner(backend)
 
 
 def _run() -> None:

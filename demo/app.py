@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from captioner import Captioner
+from captioner.pictures.uploads import MAX_PHOTO
 from demo.api import add_endpoints
 from demo.batch.running import Batches
 from demo.changes import mend_gradio
@@ -54,7 +55,7 @@ def page_options() -> dict[str, Any]:
         "ssr_mode": False,
         "pwa": False,
         "share": False,
-        "max_file_size": "20mb",
+        "max_file_size": MAX_PHOTO,
     }
 
 

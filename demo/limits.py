@@ -20,19 +20,17 @@ from starlette.requests import ClientDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from captioner.errors import one_line
+from captioner.pictures.uploads import BODY_SECONDS, GAP_SECONDS, MAX_UPLOAD
 from demo.hosts import Hosts
 from demo.questions import Questions, read_question
 from demo.refusals import BROKEN, BUSY, FULL, NONSENSE, NOT_HERE, NOT_UPLOADED, STOPPING, TOO_SLOW, Refused, too_long
 
 MAX_REQUESTS = 600  # at once; a browser that waits for its caption holds two
 MAX_CONNECTIONS = 900
-MAX_UPLOAD = 300_000_000  # bytes of one request, which may hold many photos
 MAX_BODY = 4_000_000  # bytes of any other request
 MIN_FREE = 500_000_000  # bytes of disk that uploads leave alone
 MAX_STORED = 2_000_000_000  # bytes of uploads, those included that are too young to be swept
 HEADER_SECONDS = 10.0
-GAP_SECONDS = 20.0  # between two pieces of a body
-BODY_SECONDS = 300.0
 SEND_SECONDS = 60.0  # until a visitor takes a piece of an answer
 
 UPLOAD = "/gradio_api/upload"

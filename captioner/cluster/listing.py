@@ -94,10 +94,10 @@ def _walk(top: Place) -> Iterator[Place]:
         entries = sorted(folder.files.get_file_info(fs.FileSelector(folder.inner)), key=lambda entry: entry.base_name)
         if any(entry.base_name == MARK for entry in entries):
             continue
-        inner = []
+        inner, has_links = [], folder.files.type_name == "local"
         for entry in entries:
             place = folder.outer(entry.path)
-            if entry.base_name.startswith(".") or (place.is_local and os.path.islink(place.path)):
+            if entry.base_name.startswith(".") or (has_links and os.path.islink(entry.path)):
                 continue
             if entry.type == fs.FileType.Directory and entry.base_name.lower() not in MACHINE_FOLDERS:
                 inner.append(place)

@@ -13,7 +13,6 @@ import time
 import pytest
 from pyarrow import dataset
 
-pytest.importorskip("ray")
 from captioner import Captioner
 from captioner.bulk import Request, caption_all
 from tests.clusters import connect, make_photos, started_cluster

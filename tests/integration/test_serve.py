@@ -11,9 +11,11 @@ import httpx
 import numpy as np
 import pytest
 
-pytest.importorskip("ray")
-from captioner import Captioner
+from captioner import Captioner, ConfigError
+from captioner.pictures.reading import open_image
 from captioner.serve import Service, start, stop
+from demo.backend import RemoteCaptioner
+from demo.evidence import leaning
 from tests.clusters import connect, make_photos, started_cluster
 
 pytestmark = pytest.mark.slow
@@ -114,6 +116,23 @@ def test_everybody_gets_their_own_captions(served, photos, expected):
     metrics = httpx.get(f"{served}/metrics").text
     assert 'captioner_requests_total{route="caption",status="200"} 21.0' in metrics
     assert 'captioner_photos_total{result="unreadable"} 2.0' in metrics
+
+
+def test_the_page_asks_a_service(served, photos, expected):
+    captioner = RemoteCaptioner(served)
+    assert (captioner.name, captioner.config.decoder.max_words) == ("shapes", 12)
+    caption = captioner.caption(photos[0], beam_width=3)
+    assert (caption.text, list(caption.size)) == (expected[0]["text"], expected[0]["size"])
+    assert caption.heatmap(0).shape == caption.size[::-1]
+    assert [len(growing.words) for growing in captioner.stream(photos[0])][:2] == [1, 2]
+    assert captioner.score(open_image(photos[0]), caption.text).score == pytest.approx(caption.score, abs=1e-4)
+    best, *_ = captioner.caption(photos[0].read_bytes(), count=3, beam_width=3)
+    assert best.text == caption.text
+    assert len(leaning(captioner, caption)) == len(caption.words)
+    with pytest.raises(ConfigError, match="beam_width"):
+        captioner.caption(photos[0], beam_width=99)
+    with pytest.raises(ConfigError, match=r"python -m captioner\.serve"):
+        RemoteCaptioner("http://127.0.0.1:9")
 
 
 @pytest.mark.parametrize("served", [{"replicas": 1, "batch": 1, "queue": 2}], indirect=True)

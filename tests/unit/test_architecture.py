@@ -51,6 +51,9 @@ ROOMS = {
         "captioner": "confidence runtimes",
         "album": "caption folders",
         "__main__": "album captioner",
+        "cluster": "album captioner",
+        "bulk": "cluster",
+        "serve": "cluster",
     },
     "training": {
         "commands": "",
@@ -101,6 +104,7 @@ PLAIN = (
 )
 BACKENDS = {"tensorflow", "jax", "jaxlib", "torch"}
 BACKEND_HOMES = ("captioner.export", "captioner.runtimes", "captioner.quiet", "training.hosts.joined")
+CLUSTER_HOMES = ("captioner.cluster", "captioner.bulk", "captioner.serve")
 
 
 class Import(NamedTuple):
@@ -199,6 +203,12 @@ class House:
             if step.target in BACKENDS and set(BACKEND_HOMES).isdisjoint(_with_parents(step.source)):
                 yield f"{step.place}: imports {step.target}; use keras.ops or move it to {' or '.join(BACKEND_HOMES)}"
 
+    def cluster_faults(self) -> Iterator[str]:
+        """Code that needs Ray or pyarrow outside its homes: most who caption photos have neither."""
+        for step in self._steps():
+            if step.target in {"ray", "pyarrow"} and set(CLUSTER_HOMES).isdisjoint(_with_parents(step.source)):
+                yield f"{step.place}: imports {step.target}; move it to {' or '.join(CLUSTER_HOMES)}"
+
     def _steps(self) -> Iterator[Import]:
         return itertools.chain.from_iterable(self.imports.values())
 
@@ -247,7 +257,16 @@ def house() -> House:
 
 
 @pytest.mark.parametrize(
-    "rule", ["plain_faults", "room_faults", "homeless_faults", "circle_faults", "stranger_faults", "backend_faults"]
+    "rule",
+    [
+        "plain_faults",
+        "room_faults",
+        "homeless_faults",
+        "circle_faults",
+        "stranger_faults",
+        "backend_faults",
+        "cluster_faults",
+    ],
 )
 def test_arrows_point_one_way(house, rule):
     faults = list(getattr(house, rule)())
@@ -335,6 +354,8 @@ def test_light_import(modules):
         ("training/reports/page.py", "import training.compare", "room_faults", "page.py:1"),
         ("captioner/runtimes/saved.py", "import tensorflow", "backend_faults", None),
         ("captioner/exporter.py", "import tensorflow", "backend_faults", "exporter.py:1"),
+        ("captioner/album/run.py", "from ray import data", "cluster_faults", "run.py:1"),
+        ("captioner/cluster/pool.py", "from ray import data", "cluster_faults", None),
     ],
 )
 def test_a_planted_fault_is_named(tmp_path, file, code, rule, fault):
