@@ -11,6 +11,7 @@ import itertools
 import json
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -67,12 +68,13 @@ class Counts:
     errors: int = 0
 
 
-def caption_all(request: Request, progress=None) -> Counts:
+def caption_all(request: Request, progress=None, stop: threading.Event | None = None) -> Counts:
     """Caption what the data set lacks, with the Ray that this process is connected to.
 
     Args:
         request: what is to be done.
         progress: a `captioner.cluster.progress.Progress` to tell.
+        stop: ends the job with a KeyboardInterrupt once it is set.
 
     Raises:
         CaptionerError: a source, the data set or the model cannot be used, another job took the data set over, or
@@ -110,7 +112,7 @@ def caption_all(request: Request, progress=None) -> Counts:
         try:
             pool, shards = Pool(job, parcel, request.workers), missing.shards(request.shard)
             while wave := list(itertools.islice(shards, WAVE)):
-                pool.run(wave, tell)
+                pool.run(wave, tell, stop or threading.Event())
         finally:
             progress.end()
     return counts
@@ -148,9 +150,9 @@ def main(
     Exit status 0: every photo has a caption; 1: some could not be read, or workers died; 2: wrong usage.
     """
     open_stderr()
+    stop = threading.Event()
     if not debug:
         silence_frameworks()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         *sources, out = places
         sources += read_list(listed) if listed else []
@@ -161,7 +163,14 @@ def main(
         with ray_of(address):
             from captioner.cluster.progress import Progress
 
-            counts = caption_all(request, Progress("captioner.bulk"))
+            def end(*_: object) -> None:
+                stop.set()  # Ray may swallow what is raised here, so that it is looked for again and again
+                raise KeyboardInterrupt
+
+            for number in (signal.SIGINT, signal.SIGTERM):  # Ray has put handlers of its own there
+                signal.signal(number, end)
+
+            counts = caption_all(request, Progress("captioner.bulk"), stop)
     except KeyboardInterrupt:
         print("captioner.bulk: stopped; the same command goes on", file=sys.stderr)
         raise typer.Exit(130) from None

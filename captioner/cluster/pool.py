@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from captioner.cluster.missing import Shard
@@ -34,7 +35,7 @@ class Pool:
             cpus = ray.cluster_resources().get("CPU", 0)
             raise ConfigError(f"a worker of {job.threads} threads needs as many CPUs; the cluster has {cpus:g}")
 
-    def run(self, shards: Sequence[Shard], tell: Callable[[int, int], None]) -> None:
+    def run(self, shards: Sequence[Shard], tell: Callable[[int, int], None], stop: threading.Event) -> None:
         """Caption shards.
 
         Where Ray gives up, because a worker died for good, those that are not written are begun anew.
@@ -42,6 +43,7 @@ class Pool:
         Args:
             shards: what is to be done.
             tell: called with the photos and errors of each that is written.
+            stop: ends it with a KeyboardInterrupt once it is set.
 
         Raises:
             CaptionerError: a worker refuses, or they die again and again.
@@ -53,7 +55,11 @@ class Pool:
                 for name, photos, errors in self._stream(list(waiting.values())):
                     if waiting.pop(name, None):
                         tell(photos, errors)
+                    if stop.is_set():
+                        raise KeyboardInterrupt
             except Exception as error:  # Ray wraps what it met in types of its own
+                if stop.is_set():
+                    raise KeyboardInterrupt from None
                 refused = _refused(error)
                 if refused:
                     raise refused from None

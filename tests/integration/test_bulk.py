@@ -94,8 +94,15 @@ def test_a_killed_job_goes_on_with_what_is_missing(cluster, photos, expected, tm
     command = [sys.executable, "-m", "captioner.bulk", str(photos), str(out), "--model", MODEL]
     command += ["--beam-width", "2", "--shard", str(SHARD), "--address", cluster.address]
     job = subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True)
+    wait_for_files(out, 2)
+    job.send_signal(signal.SIGTERM)  # told to stop, it stops, and says what to do
+    assert job.communicate(timeout=60)[1].endswith("captioner.bulk: stopped; the same command goes on\n")
+    assert job.returncode == 130
+    stopped = len(files(out))
+    assert stopped < PHOTOS // SHARD
+    job = subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True)
     try:
-        wait_for_files(out, 5)
+        wait_for_files(out, stopped + 3)
     finally:
         os.kill(job.pid, signal.SIGKILL)
         job.communicate()
