@@ -6,10 +6,11 @@ BIN := .venv/bin
 # A file of tests stays in one process, and so do those that ask the server: they share fixtures that take seconds.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help demo test test-all lint docs bench lock audit clean
+.PHONY: help demo wheel test test-all lint docs bench lock audit clean
 
 help:
 	@echo 'make demo      serve the page on http://127.0.0.1:7860'
+	@echo 'make wheel     the package with its model, in dist/'
 	@echo 'make test      the quick tests'
 	@echo 'make test-all  every test but the benchmarks'
 	@echo 'make lint      style and formatting'
@@ -21,6 +22,11 @@ help:
 
 demo: .venv/.installed-use
 	$(BIN)/python -m demo $(ARGS)
+
+wheel: .venv/.made
+	@rm -rf dist
+	$(BIN)/python -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir dist .
+	@ls dist/*.whl
 
 test: .venv/.installed-dev
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(ARGS)

@@ -19,7 +19,8 @@ from captioner.caption import Caption, Word
 from captioner.confidence import rate_words
 from captioner.config import ModelConfig, decoding_options
 from captioner.errors import CaptionerError, ConfigError, ImageError
-from captioner.folders.folder import find_model, has_graphs, verify
+from captioner.folders.finding import find_model
+from captioner.folders.folder import has_graphs, verify
 from captioner.pictures.geometry import network_square
 from captioner.pictures.reading import Source, read_picture
 from captioner.runtimes.base import Runtime

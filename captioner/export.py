@@ -25,9 +25,9 @@ import typer
 
 from captioner.config import decoding_options
 from captioner.errors import CaptionerError, ConfigError, ModelError
+from captioner.folders.finding import find_model
 from captioner.folders.folder import (
     GRAPHS,
-    find_model,
     read_card,
     write_common,
     write_json,

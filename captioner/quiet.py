@@ -8,6 +8,10 @@ import os
 import sys
 from collections.abc import Iterator
 
+from captioner.errors import ConfigError
+
+HOW = "pip install 'captioner[tensorflow]'"
+
 
 @contextlib.contextmanager
 def no_framework_noise() -> Iterator[None]:
@@ -47,16 +51,30 @@ def silence_frameworks() -> None:
     os.close(nowhere)
 
 
+@contextlib.contextmanager
+def _needed(what: str, names: set[str]) -> Iterator[None]:
+    """Say in a line how to get packages that the light install leaves out."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in names:
+            raise
+        raise ConfigError(f"this needs {what}, which the light install leaves out: {HOW}") from None
+
+
 def load_keras() -> None:
     """Import Keras and its backend silently and start the backend's device, which talks as well.
 
     JAX's starts with its first use: whoever trains on several hosts has to join the others before.
+
+    Raises:
+        ConfigError: they are not installed.
     """
     if "keras" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every model that is compiled
-    with no_framework_noise():
+    with _needed("Keras with TensorFlow", {"keras", "tensorflow", "jax"}), no_framework_noise():
         import keras
 
         if keras.backend.backend() != "jax":
@@ -64,10 +82,14 @@ def load_keras() -> None:
 
 
 def load_tensorflow():
-    """Import TensorFlow silently, without Keras, and return it."""
+    """Import TensorFlow silently, without Keras, and return it.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    with no_framework_noise():
+    with _needed("TensorFlow", {"tensorflow"}), no_framework_noise():
         import tensorflow
 
         tensorflow.zeros(())

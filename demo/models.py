@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from captioner import Captioner, ModelError
-from captioner.folders.folder import MODELS
+from captioner.folders.finding import MODELS
 
 
 class Models:

@@ -16,7 +16,8 @@ import typer
 from captioner.captioner import Captioner
 from captioner.confidence import chances
 from captioner.config import ConfidenceConfig
-from captioner.folders.folder import find_model, read_json, write_json, write_manifest
+from captioner.folders.finding import find_model
+from captioner.folders.folder import read_json, write_json, write_manifest
 from training import commands
 from training.data.datasets import of_split, read_dataset
 from training.evaluation.calibration import calibration_error, fit, judge

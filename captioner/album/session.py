@@ -21,7 +21,7 @@ from captioner.album.targets import make_targets, target_names
 from captioner.album.targets.base import Target
 from captioner.caption import Caption
 from captioner.errors import ConfigError, ImageError, one_line
-from captioner.folders.folder import find_model
+from captioner.folders.finding import find_model
 
 
 @dataclasses.dataclass(frozen=True)

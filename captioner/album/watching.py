@@ -8,10 +8,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
-import watchfiles
-
 from captioner.album.finding import Found, find_photos
-from captioner.errors import CaptionerError
+from captioner.errors import CaptionerError, ConfigError
 
 QUIET = 1.0  # seconds that a file has to stay as it is: before, it may be half copied
 PATIENCE_MS = 5000  # between two looks at files that had not come to rest
@@ -25,7 +23,14 @@ def arrivals(
     Args:
         places: folders, and files, which are not looked at again.
         include, exclude: as in `find_photos`.
+
+    Raises:
+        ConfigError: the package watchfiles is not installed.
     """
+    try:
+        import watchfiles
+    except ModuleNotFoundError:
+        raise ConfigError("--watch needs the package watchfiles: pip install 'captioner[watch]'") from None
     folders = [place for place in places if os.path.isdir(place)]
     seen: dict[pathlib.Path, tuple[int, int]] = {}
     for changes in watchfiles.watch(

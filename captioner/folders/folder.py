@@ -1,4 +1,4 @@
-"""Model folders, whatever runs them: found, written whole, verified. Knows no Keras.
+"""Model folders, whatever runs them: written whole, verified. Knows no Keras.
 
 A folder may come from a stranger. Its parts are regular files of bounded size, never links; they are compared with the
 manifest before anything in them is believed, and read as text, JSON and numbers.
@@ -43,7 +43,6 @@ PARTS = {
 }
 GRAPHS = ("graphs.json", "encoder.onnx", "step.onnx")  # all or none of them are in a folder of kind "keras"
 COMMON = ("config.json", "vocabulary.txt")
-MODELS = pathlib.Path(__file__).resolve().parents[2] / "models"
 MAX_TEXT = 16_000_000  # bytes of a text file; the vocabulary of a model is some hundred kilobytes
 MAX_WEIGHTS = 4_000_000_000  # bytes of a file of weights
 
@@ -55,23 +54,6 @@ class Manifest(Config):
     kind: str = "keras"
     versions: dict[str, str] = pydantic.Field(default_factory=dict)
     sha256: dict[str, str]
-
-
-def find_model(name: str | os.PathLike) -> pathlib.Path:
-    """The folder of a model: a path, or the bare name of one of this checkout's models.
-
-    Raises:
-        ModelError: there is no such folder.
-    """
-    folder = pathlib.Path(name)
-    if not folder.is_dir() and len(folder.parts) == 1 and (MODELS / folder).is_dir():
-        folder = MODELS / folder
-    elif not folder.is_dir() and folder.parts[:1] == ("models",) and (MODELS.parent / folder).is_dir():
-        folder = MODELS.parent / folder
-    if not folder.is_dir():
-        have = ", ".join(sorted(path.name for path in MODELS.glob("*/"))) if MODELS.is_dir() else ""
-        raise ModelError(f"{name} is no model folder; give the path of one" + (f" or one of {have}" if have else ""))
-    return folder
 
 
 @contextlib.contextmanager

@@ -15,7 +15,8 @@ import numpy as np
 
 from captioner.config import ModelConfig
 from captioner.errors import ModelError
-from captioner.folders.folder import find_model, read_common, verify, write_common, written_whole
+from captioner.folders.finding import find_model
+from captioner.folders.folder import read_common, verify, write_common, written_whole
 from captioner.folders.weights import WEIGHTS, Weights, open_weights, write_weights
 from captioner.network.encoder import Encoder
 from captioner.network.model import CaptionModel

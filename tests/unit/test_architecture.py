@@ -29,7 +29,7 @@ STRANGERS = {
 ROOMS = {
     "captioner": {
         "errors": "",
-        "quiet": "",
+        "quiet": "errors",
         "config": "errors",
         "vocabulary": "errors",
         "pictures": "errors",
@@ -96,6 +96,7 @@ PLAIN = (
     "search.controls",
     "search.in_numpy",
     "search.strategies",
+    "folders.finding",
     "folders.folder",
     "folders.weights",
     "folders.onnx_graphs",

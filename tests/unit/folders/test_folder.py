@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from captioner.folders.folder import find_model
+from captioner.folders.finding import find_model
 
 
 @pytest.mark.parametrize("name", ["shapes", "models/shapes"])

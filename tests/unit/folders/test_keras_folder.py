@@ -13,7 +13,8 @@ import safetensors.numpy
 
 from captioner import Captioner, ModelError
 from captioner.config import ContextConfig, EncoderConfig
-from captioner.folders.folder import FORMAT_VERSION, find_model
+from captioner.folders.finding import find_model
+from captioner.folders.folder import FORMAT_VERSION
 from captioner.folders.keras_folder import load_model, named_weights, save_model, without_random_numbers
 from captioner.folders.weights import open_weights
 from captioner.network.context import CONTEXTS
