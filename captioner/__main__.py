@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import enum
 import json
@@ -24,6 +25,7 @@ from captioner.album.summary import Summary
 from captioner.album.wording import Wording
 from captioner.config import DecodingOptions
 from captioner.errors import CaptionerError, ConfigError, ImageError, one_line
+from captioner.progress import working
 from captioner.quiet import open_stderr, silence_frameworks
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -47,7 +49,9 @@ def caption(
     photos: Annotated[
         list[str] | None, typer.Argument(help="Pictures, and folders of them.", show_default=False)
     ] = None,
-    model: Annotated[str, typer.Option(help="Model folder.")] = "models/photos",
+    model: Annotated[
+        str, typer.Option(help="Model folder, a name of `captioner models`, or hf://USER/NAME.")
+    ] = "models/photos",
     runtime: Annotated[
         str, typer.Option(help="What runs the model: auto, onnx (starts at once), keras or saved_model.")
     ] = "auto",
@@ -82,7 +86,7 @@ def caption(
         bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Caption photos.
+    """Caption photos. `captioner models` lists models, `captioner push MODEL hf://USER/NAME` uploads one.
 
     Exit status 0: every picture has a caption; 1: some could not be read, the rest is done; 2: wrong usage.
     """
@@ -150,11 +154,17 @@ def _options(beam_width: int, changes: list[str] | None, forbidden: list[str] | 
 def _request(model: str, options: dict, require, wording: Wording, existing) -> Request:
     if DecodingOptions.parse(options).count > 1:  # before a framework is loaded, which takes seconds
         raise ConfigError(f"this command writes one caption a photo; leave count out. Received: {options['count']!r}")
-    return Request(model_version(model), options, parse_groups(require or []), wording, existing)
+    with working(f"Finding {model}"):
+        version = model_version(model)
+    return Request(version, options, parse_groups(require or []), wording, existing)
 
 
 def _run(places: Places, model: tuple[str, str], request: Request, format: Format | None, masks) -> Summary:
+    waiting = contextlib.ExitStack()
+
     def load():
+        # The first caption is waited for as well: Keras compiles the network for it.
+        waiting.enter_context(working(f"Loading {model[0]}, reading the first photo"))
         from captioner.captioner import Captioner
 
         return Captioner.from_pretrained(*model)
@@ -163,13 +173,15 @@ def _run(places: Places, model: tuple[str, str], request: Request, format: Forma
     stems: dict[str, int] = {}
 
     def show(photo: Photo, answer) -> bool:
+        waiting.close()
         if write:
             write.row(photo, answer)
         return not masks or _save_masks(answer, masks, pathlib.Path(photo).stem, stems)
 
     if places.watch and not places.write:
         raise ConfigError("--watch writes what arrives; say where to with --write")
-    summary = (write_captions if places.write else caption_photos)(places, request, load, show)
+    with waiting:
+        summary = (write_captions if places.write else caption_photos)(places, request, load, show)
     if write:
         write.close()
     return summary
@@ -226,8 +238,12 @@ class _Writer:
 
 
 def main() -> None:
-    """The `captioner` command."""
-    app()
+    """The `captioner` command; a photo or a folder that is called as a command of ours is written ./models."""
+    if sys.argv[1:2] not in (["models"], ["push"]):
+        return app()
+    from captioner.commands import app as commands
+
+    return commands()
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def load_keras() -> None:
     Raises:
         ConfigError: they are not installed.
     """
-    if "keras" in sys.modules:
+    if sys.modules.get("keras"):
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every model that is compiled

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pathlib
 import signal
 import sys
 import warnings
@@ -14,6 +13,7 @@ import typer
 
 from captioner import Captioner, CaptionerError
 from captioner.errors import one_line
+from captioner.progress import working
 from captioner.quiet import silence_frameworks
 from demo.place import bind, own_folder
 
@@ -24,7 +24,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    model: Annotated[pathlib.Path, typer.Option(help="Folder of a trained model.")] = pathlib.Path("models/photos"),
+    model: Annotated[
+        str, typer.Option(help="Folder of a trained model, its name, or hf://USER/NAME.")
+    ] = "models/photos",
     runtime: Annotated[
         str, typer.Option(help="What runs the model: auto, onnx (starts at once), keras or saved_model.")
     ] = "auto",
@@ -85,13 +87,16 @@ class _OneLine(logging.Formatter):
 
 
 def _serve(listening, folder: str, model: tuple[pathlib.Path, str, str], address: str, hosts: list[str]) -> None:
+    terminal = next((handler.stream for handler in LOG.handlers), None)  # stderr itself is silent by now
     try:
-        captioner = _captioner(*model)
+        with working(f"Loading {model[0]}", terminal):
+            captioner = _captioner(*model)
     except CaptionerError as error:
         LOG.error("%s", error)
         raise typer.Exit(2) from None
-    from demo.app import build_app, page_options
-    from demo.server import make_server
+    with working("Building the page", terminal):
+        from demo.app import build_app, page_options
+        from demo.server import make_server
 
     ready = lambda: typer.echo(f"The demo is ready at {address}")
     server = make_server(build_app(captioner), page_options(), folder, ready, hosts)

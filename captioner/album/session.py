@@ -187,6 +187,16 @@ def _bar(total: int) -> Iterator[Callable[[], None]]:
             return f"{task.speed:.1f} photos/s" if task.speed else ""
 
     columns = (TextColumn("captions"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("captions", total=total)
-        yield lambda: progress.advance(task)
+    # Captions that are sent into a file must get there; on the same terminal they go above the bar.
+    shown = {"transient": True, "redirect_stdout": sys.stdout.isatty()}
+    progress = Progress(*columns, console=Console(stderr=True), **shown)
+    task = progress.add_task("captions", total=total)
+
+    def advance() -> None:
+        progress.start()  # with the first photo: until then a line says what is loaded
+        progress.advance(task)
+
+    try:
+        yield advance
+    finally:
+        progress.stop()

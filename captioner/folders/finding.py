@@ -1,4 +1,4 @@
-"""Where a model lies: a folder, a bare name of one that is installed. Knows no Keras."""
+"""Where a model lies: a folder, one that is installed, one on a hub. Knows no Keras."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 import pathlib
 
 from captioner.errors import ModelError
+from captioner.folders import hub
 
 _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
 # The wheel holds models inside the package, a checkout beside it.
-MODELS = next((folder for folder in (_PACKAGE / "models",) if folder.is_dir()), _PACKAGE.parent / "models")
+MODELS = _PACKAGE / "models" if (_PACKAGE / "models").is_dir() else _PACKAGE.parent / "models"
 RENAMED = {"flickr8k": "photos"}  # a wheel holds no links, and scripts name the older one
 
 
@@ -17,11 +18,14 @@ def find_model(name: str | os.PathLike) -> pathlib.Path:
     """The folder of a model.
 
     Args:
-        name: a path, or the bare name of one that is installed, with "models/" before it or not.
+        name: a path, the bare name of one that is installed, with "models/" before it or not, or hf://USER/NAME.
 
     Raises:
-        ModelError: there is no such folder.
+        ModelError: there is no such folder, or it cannot be fetched.
+        ConfigError: it is on a hub, and the package that reaches one is missing.
     """
+    if isinstance(name, str) and name.startswith(hub.SCHEME):
+        return hub.fetch(name)
     folder = pathlib.Path(name)
     if folder.is_dir():
         return folder

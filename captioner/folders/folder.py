@@ -195,6 +195,11 @@ def _writer(manifest: dict[str, Any]) -> str:
     return told + ("; convert it with tools/convert_folder.py" if manifest.get("format_version") == 1 else "")
 
 
+def longest(name: str) -> int:
+    """Most bytes that a part of this name may have."""
+    return MAX_TEXT if name.endswith((".json", ".txt", ".md")) else MAX_WEIGHTS
+
+
 def check_part(folder: pathlib.Path, name: str) -> None:
     """See that a part of a folder is a file, in the folder itself, of a length that can be.
 
@@ -214,7 +219,7 @@ def check_part(folder: pathlib.Path, name: str) -> None:
             raise ModelError(f"{path} is a link; the parts of a model folder are files of its own")
     if not stat.S_ISREG(status.st_mode):
         raise ModelError(f"{path} is not a file; copy the model folder again")
-    limit = MAX_TEXT if path.suffix in (".json", ".txt", ".md") else MAX_WEIGHTS
+    limit = longest(name)
     if status.st_size > limit:
         raise ModelError(f"{path} has {status.st_size:,} bytes, more than the {limit:,} that such a part may have")
 

@@ -30,6 +30,7 @@ ROOMS = {
     "captioner": {
         "errors": "",
         "quiet": "errors",
+        "progress": "errors",
         "config": "errors",
         "vocabulary": "errors",
         "pictures": "errors",
@@ -50,7 +51,8 @@ ROOMS = {
         "export": "folders search quiet",
         "captioner": "confidence runtimes",
         "album": "caption folders",
-        "__main__": "album captioner",
+        "commands": "folders progress",
+        "__main__": "album captioner commands progress",
         "cluster": "album captioner",
         "bulk": "cluster",
         "serve": "cluster",
@@ -84,6 +86,7 @@ KNOWN = {
 # What stands here knows neither Keras nor a backend: whole rooms, and the files of others that run without.
 PLAIN = (
     "errors",
+    "progress",
     "config",
     "vocabulary",
     "pictures",
@@ -98,6 +101,7 @@ PLAIN = (
     "search.strategies",
     "folders.finding",
     "folders.folder",
+    "folders.hub",
     "folders.weights",
     "folders.onnx_graphs",
     "folders.shared_numbers",
