@@ -95,6 +95,8 @@ def _parse(address: str) -> tuple[str, str, str | None]:
 def _hub():
     try:
         import huggingface_hub
+        import huggingface_hub.errors
+        import huggingface_hub.utils
     except ModuleNotFoundError:
         raise ConfigError("hf:// needs the package huggingface_hub: pip install 'captioner[hub]'") from None
     if not (sys.stderr and sys.stderr.isatty()):
