@@ -16,10 +16,12 @@ import pydantic
 from PIL import Image
 
 from captioner import Caption, Captioner, DecodingOptions
+from captioner.confidence import is_content
 from captioner.config import Config
 from captioner.pictures.reading import Source, open_image
 from demo import evidence
 from demo.bounds import check_length, fitting, given_words
+from demo.cards import about
 from demo.models import Models
 from demo.settings import SETTINGS
 from demo.takeaway import make_file
@@ -85,8 +87,11 @@ class Listeners:
             picture = open_image(path)
             shown = cache_photo(picture)
 
+            known = about(self.models, model, picture)
+
             def say(captions: list[Caption], writing: bool) -> Message:
-                return message("caption", question=question, writing=writing, **describe_picture(captions, shown))
+                content = describe_picture(captions, shown)
+                return message("caption", question=question, writing=writing, about=known, **content)
 
             growing = Caption((), 0.0, picture, picture.size)
             yield say([growing], True) | {"reading": not self.models.is_ready(model)}
@@ -110,7 +115,8 @@ class Listeners:
                 captions = search(captioner, picture, options)
             known = question.model_dump(include={"photo", "model", "options"})
             content = describe_picture(captions, cache_photo(picture))
-            yield message("caption", question=known, writing=False, rewritten=question.index, **content)
+            content |= {"about": about(self.models, question.model, picture), "rewritten": question.index}
+            yield message("caption", question=known, writing=False, **content)
             yield self._leaning(captioner, captions[0])
 
     def lean(self, event: gr.EventData) -> Message:
@@ -202,7 +208,13 @@ def settle(captioner: Captioner, picture: Image.Image, options: dict[str, Any], 
     if strategy == "greedy":
         return [streamed]
     captions = search(captioner, picture, options)
-    return sorted(captions, key=lambda caption: strategy == "sample" and caption.text != streamed.text)
+    return distinct(sorted(captions, key=lambda caption: strategy == "sample" and caption.text != streamed.text))
+
+
+def distinct(captions: list[Caption]) -> list[Caption]:
+    """Captions in their order, without those that name the same things as one before them."""
+    named = {frozenset(word.text for word in one.words if is_content(word.text)): one for one in reversed(captions)}
+    return [one for one in captions if one in named.values()]
 
 
 def _describe_blurred(blurred: evidence.Blurred) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from demo.batch.running import Batches
 from demo.how_it_looks import explain, how_it_looks
 from demo.listeners import Listeners, errors_for_people
 from demo.models import Models
-from demo.settings import decoding_options, settings
+from demo.settings import SAMPLES, decoding_options, settings
 from demo.uploads import uploaded
 from demo.viewer import message, viewer
 from demo.ways import ways
@@ -39,7 +39,7 @@ def photo_tab(models: Models, listeners: Listeners) -> tuple[gr.Image, gr.Dropdo
     with gr.Row(elem_classes="page"):
         with gr.Column(scale=3, min_width=280, elem_classes="controls"):
             photo = photo_input("photo")
-            button = gr.Button("Caption this photo", variant="primary", elem_id="caption")
+            button = gr.Button("Caption again with these settings", variant="primary", visible=False, elem_id="caption")
             examples = gr.Examples([[str(path)] for path in EXAMPLES], photo, label="Examples", elem_id="examples")
             with gr.Accordion("Settings", open=False, elem_id="settings"):
                 model = gr.Dropdown(models.names, value=models.default, label="Model", elem_id="model")
@@ -66,6 +66,19 @@ def photo_tab(models: Models, listeners: Listeners) -> tuple[gr.Image, gr.Dropdo
     # A failure must not leave an old caption behind.
     for empty in (photo.clear, asked.failure, picked.failure):
         empty(lambda: None, outputs=result, **QUIET)
+        empty(lambda: gr.update(visible=False), outputs=button, **QUIET)
+    # The button stands there only where it does something: the settings have changed, or samples differ every time.
+    for done in (asked.success, picked.success):
+        done(lambda strategy: gr.update(visible=strategy in SAMPLES), controls[0], button, **QUIET)
+    gr.on(
+        [setting.change for setting in (model, *controls)],
+        lambda photo: gr.update(visible=bool(photo)),
+        inputs=photo,
+        outputs=button,
+        preprocess=False,
+        queue=False,
+        **QUIET,
+    )
     return photo, model
 
 
