@@ -14,7 +14,10 @@ from collections.abc import Iterator, Sequence
 
 from captioner.errors import CaptionerError, ConfigError, ImageError
 
-SUFFIXES = frozenset([".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"])
+SUFFIXES = frozenset(
+    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif",
+     ".hif"]
+)  # fmt: skip
 # Folders that disks, network drives and systems keep for themselves: their thumbnails are no photos of anybody.
 MACHINE_FOLDERS = frozenset(
     {"@eadir", "#recycle", "@recycle", "#snapshot", "$recycle.bin", "system volume information", "lost+found",

@@ -21,13 +21,14 @@ from PIL import Image
 
 from captioner.errors import ImageError
 from captioner.pictures.colours import to_rgb
+from captioner.pictures.kinds import heif_reader, is_heif, refuse_documents
 from captioner.pictures.parts import check_parts
 from captioner.pictures.tags import check_all_tags, check_tags, exif_of_jpeg
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MAX_BYTES = 250_000_000
 MAX_PIXELS = 80_000_000
-COSTLY = {"WEBP": 40_000_000, "AVIF": 40_000_000}  # their decoders hold the pixels several times over
+COSTLY = dict.fromkeys(("WEBP", "AVIF", "HEIF"), 40_000_000)  # their decoders hold the pixels several times over
 FULL_PIXELS = 25_000_000  # a picture of more is worked on at a half, a third, … of its size
 MAX_SECONDS = 10.0  # of one processor, for one picture
 BLOCK = 16_384  # bytes that a decoder takes at a time; between two the seconds are counted
@@ -69,8 +70,8 @@ def read_picture(source: Source) -> Picture:
     camera noted in EXIF is applied. A picture of more than `FULL_PIXELS` comes smaller, a large JPEG by decoding it so.
 
     Args:
-        source: path, bytes of a file in one of `FORMATS`, PIL image, or uint8 array (height, width), (h, w, 1),
-            (h, w, 3) or (h, w, 4).
+        source: path, bytes of a file in one of `FORMATS` or HEIF (by pillow-heif), PIL image, or uint8 array
+            (height, width), (h, w, 1), (h, w, 3) or (h, w, 4).
 
     Raises:
         ImageError: it cannot be read as a picture, is damaged, or is larger than `MAX_BYTES` or `MAX_PIXELS`.
@@ -205,7 +206,7 @@ def _decode(data: bytes, name: str) -> Picture:
         check_tags(data, name)
     elif format == "JPEG":
         check_tags(exif_of_jpeg(data, name), name)
-    elif format == "AVIF":
+    elif format in ("AVIF", "HEIF"):
         check_all_tags(data, name)
     with _pillow_errors(name), _opened(format, data, name, end) as picture:
         _check_size(picture.size, name, format)
@@ -216,7 +217,8 @@ def _decode(data: bytes, name: str) -> Picture:
             _decode_smaller(picture)
         picture.decodermaxblock = BLOCK
         picture.load()
-        return _finish(picture, picture.size if format == "TIFF" else stored, name)
+        _check_size(picture.size, name, format)  # HEIF may decode to another size than it claims
+        return _finish(picture, picture.size if format in ("TIFF", "HEIF") else stored, name)
 
 
 def _available() -> tuple[str, ...]:
@@ -227,10 +229,13 @@ def _available() -> tuple[str, ...]:
 
 
 def _format(data: bytes, name: str) -> str:
+    if is_heif(data):
+        return "HEIF"
     for format in _available():
         accepts = Image.OPEN[format][1]
         if accepts and accepts(data[:16]) is True:
             return format
+    refuse_documents(data, name)
     raise ImageError(f"{name}: is not a picture in one of the formats {', '.join(_available())}")
 
 
@@ -240,8 +245,9 @@ def _opened(format: str, data: bytes, name: str, end: float) -> Image.Image:
     `Image.open` would compare the size with a limit of its own and warn, and filters of warnings belong to all
     threads.
     """
+    reader = heif_reader(name) if format == "HEIF" else Image.OPEN[format][0]
     try:
-        return Image.OPEN[format][0](_Watched(data, name, end), "")
+        return reader(_Watched(data, name, end), "")
     except SyntaxError as error:
         raise ImageError(f"{name}: cannot be read as a picture: the {format} file is damaged: {error}") from None
 
