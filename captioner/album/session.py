@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 import pathlib
 import sqlite3
@@ -22,6 +21,7 @@ from captioner.album.targets.base import Target
 from captioner.caption import Caption
 from captioner.errors import ConfigError, ImageError, one_line
 from captioner.folders.finding import find_model
+from captioner.folders.folder import fingerprint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,13 +58,13 @@ class Places:
 
 
 def model_version(model: str) -> str:
-    """What tells one model folder from another: the sha256 of its manifest, which holds that of its parts.
+    """What tells the captions of one model folder from those of another; see `fingerprint`.
 
     Raises:
-        ModelError: there is no such folder.
+        ModelError: there is no such folder, or its manifest cannot be read.
     """
-    manifest = find_model(model) / "manifest.json"
-    return hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else ""
+    folder = find_model(model)
+    return fingerprint(folder) if (folder / "manifest.json").is_file() else ""
 
 
 def caption_photos(

@@ -160,6 +160,20 @@ def verify(folder: pathlib.Path) -> str:
     return manifest.kind
 
 
+def fingerprint(folder: pathlib.Path) -> str:
+    """What tells the captions of one model from those of another: a hash of config, vocabulary and weights.
+
+    They stand in the manifest, so that no large file is read. Graphs that are added to a folder, its card and the
+    version that wrote it change no caption and stay out.
+
+    Raises:
+        ModelError: there is no manifest, or it cannot be read.
+    """
+    manifest = _read_manifest(folder / "manifest.json")
+    parts = [(name, manifest.sha256.get(name)) for name in (*COMMON, *PARTS[manifest.kind])]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
 def has_graphs(folder: pathlib.Path) -> bool:
     """Whether a verified folder of kind "keras" holds graphs for onnxruntime."""
     return _names_graphs(_read_manifest(folder / "manifest.json"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -123,3 +124,17 @@ def test_ctrl_c_ends_with_a_summary_and_the_next_run_goes_on(root, photos, saved
     assert 0 < done < 203 and len((photos / "captions.csv").read_text().splitlines()) == done + 1
     ended = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0 and f"{203 - done} captioned" in ended.stderr and f"{done} done before" in ended.stderr
+
+
+def test_the_memory_outlives_a_manifest_written_anew(photos, saved, tmp_path):
+    model = shutil.copytree(saved, tmp_path / "model")
+    manifest = json.loads((model / "manifest.json").read_text())
+    ways = [
+        ({}, "3 captioned"),
+        ({"versions": {"captioner": "9.9.9"}}, "0 captioned; 3 done before"),
+        ({"sha256": {**manifest["sha256"], "graphs.json": "0" * 64}}, "0 captioned; 3 done before"),
+    ]
+    for changed, words in ways:
+        (model / "manifest.json").write_text(json.dumps({**manifest, **changed}))
+        done = call(photos, "--model", model, "--write", "txt")
+        assert done.exit_code == 0 and words in done.stderr, done.output
