@@ -9,7 +9,8 @@ import tarfile
 import tempfile
 
 from captioner.errors import ModelError
-from captioner.folders.folder import find_model, verify, written_whole
+from captioner.folders.finding import find_model
+from captioner.folders.folder import verify, written_whole
 
 
 def pack(model: str | os.PathLike) -> tuple[str, bytes]:
