@@ -13,9 +13,8 @@ STRATEGIES = {
     "Sampling": "sample",
 }
 # Which strategies a setting belongs to; it is hidden for the others.
-SETTINGS = ("strategy", "max_words", "beam_width", "temperature", "top_p")
+SETTINGS = ("strategy", "max_words", "beam_width", "temperature")
 BEAMS, SAMPLES = ("beam", "diverse"), ("sample",)
-TOP_P = 0.9  # of samples: without it one unlikely word in a sentence spoils the rest
 
 
 def decoding_options(strategy: str, beam_width: float, max_words: float, temperature: float) -> dict[str, Any]:
@@ -24,7 +23,7 @@ def decoding_options(strategy: str, beam_width: float, max_words: float, tempera
     if strategy in BEAMS:
         options["beam_width"] = beam_width
     if strategy in SAMPLES:
-        options |= {"temperature": temperature, "top_p": TOP_P}
+        options["temperature"] = temperature
     return options
 
 
@@ -41,7 +40,7 @@ def settings(longest: int) -> list[gr.components.Component]:
     beam_width = gr.Slider(1, 10, value=5, step=1, label="Beam width", info=hint, elem_id="beam-width", buttons=[])
     hint = "Below 1 the likely words get likelier, above 1 the unlikely ones"
     temperature = gr.Slider(
-        0.1, 2, value=0.7, step=0.1, label="Temperature", info=hint, elem_id="temperature", visible=False, buttons=[]
+        0.1, 2, value=1, step=0.1, label="Temperature", info=hint, elem_id="temperature", visible=False, buttons=[]
     )
     max_words = gr.Slider(
         1, longest, value=longest, step=1, label="Longest caption, in words", elem_id="max-words", buttons=[]
