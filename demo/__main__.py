@@ -86,7 +86,7 @@ class _OneLine(logging.Formatter):
         return one_line(line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}…")
 
 
-def _serve(listening, folder: str, model: tuple[pathlib.Path, str, str], address: str, hosts: list[str]) -> None:
+def _serve(listening, folder: str, model: tuple[str, str, str], address: str, hosts: list[str]) -> None:
     terminal = next((handler.stream for handler in LOG.handlers), None)  # stderr itself is silent by now
     try:
         with working(f"Loading {model[0]}", terminal):
@@ -103,7 +103,7 @@ def _serve(listening, folder: str, model: tuple[pathlib.Path, str, str], address
     server.run(sockets=[listening])
 
 
-def _captioner(model: pathlib.Path, runtime: str, backend: str) -> Captioner:
+def _captioner(model: str, runtime: str, backend: str) -> Captioner:
     if not backend:
         return Captioner.from_pretrained(model, runtime)
     from demo.backend import RemoteCaptioner
