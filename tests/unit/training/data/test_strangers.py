@@ -79,7 +79,7 @@ def test_any_part_of_any_other_type_is_told_in_one_line(kind, tmp_path):
         b"\xef\xbb\xbf",
         b"",
         b"\x1f\x8b" + b"\0" * 9,
-        gzip.compress(b"{}")[:-4],
+        gzip.compress(b"{}", mtime=0)[:-4],
     ],
 )
 @pytest.mark.parametrize("kind", GOOD)
