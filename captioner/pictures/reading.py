@@ -17,7 +17,19 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+
+# Imported, they are readers of `Image.OPEN`. Pillow would import them with the first picture, all forty of them, and do
+# without those for which memory is short just then.
+from PIL import (  # noqa: F401
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from captioner.errors import ImageError
 from captioner.pictures.colours import to_rgb
@@ -223,8 +235,6 @@ def _decode(data: bytes, name: str) -> Picture:
 
 def _available() -> tuple[str, ...]:
     """Those of `FORMATS` that this build of Pillow reads."""
-    if not all(name in Image.OPEN for name in FORMATS):
-        Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
