@@ -48,8 +48,10 @@ def test_hover_keys_and_play_walk_through_the_words(visitor, picture):
     assert page.locator("#viewer .alternative").count() == 5
     assert "%" in buttons.nth(1).locator(".share").text_content()
 
+    page.mouse.move(0, 0)  # else a word that comes to lie under the pointer is chosen between two keys
     page.locator("#viewer .stage").focus()
-    for key, index in [("ArrowRight", 2), ("ArrowLeft", 1), ("End", last), ("ArrowRight", last), ("Home", 0)]:
+    keys = [("Home", 0), ("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("End", last), ("ArrowRight", last)]
+    for key, index in [*keys, ("Home", 0)]:
         page.keyboard.press(key)
         visitor.settled(index)
         assert buttons.nth(index).get_attribute("aria-pressed") == "true"
