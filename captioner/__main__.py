@@ -23,7 +23,7 @@ from captioner.album.session import Places, caption_photos, model_version, write
 from captioner.album.session import undo as take_back
 from captioner.album.summary import Summary
 from captioner.album.wording import Wording
-from captioner.config import DecodingOptions
+from captioner.config import DecodingOptions, read_changes
 from captioner.errors import CaptionerError, ConfigError, ImageError, one_line
 from captioner.progress import working
 from captioner.quiet import open_stderr, silence_frameworks
@@ -136,16 +136,8 @@ def _end(error: BaseException) -> int:
 
 
 def _options(beam_width: int, changes: list[str] | None, forbidden: list[str] | None) -> dict:
-    """Options of decoding; lists of words are words with blanks between them, numbers and null are JSON."""
-    options = {"beam_width": beam_width}
-    for change in changes or []:
-        key, equals, text = change.partition("=")
-        if not equals:
-            raise ConfigError(f"--set takes key=value. Received: {change!r}")
-        try:
-            options[key] = json.loads(text)
-        except (ValueError, RecursionError):
-            options[key] = text
+    """Options of decoding; lists of words are words with blanks between them."""
+    options = {"beam_width": beam_width, **read_changes(changes or [])}
     if forbidden:
         options["forbidden_words"] = " ".join(forbidden).replace(",", " ").replace("|", " ").lower()
     return options

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import signal
 import sys
 import threading
@@ -21,7 +20,7 @@ from captioner.album.finding import read_list
 from captioner.album.session import model_version
 from captioner.cluster.engine import ray_of
 from captioner.cluster.model_parcel import pack
-from captioner.config import DecodingOptions
+from captioner.config import DecodingOptions, read_changes
 from captioner.errors import CaptionerError, ConfigError
 from captioner.quiet import open_stderr, silence_frameworks
 
@@ -158,7 +157,7 @@ def main(
         sources += read_list(listed) if listed else []
         if not sources:
             raise ConfigError("give photos and, last, the folder to write captions to: SOURCE… OUT")
-        options = {"beam_width": beam_width, **_options(set or [])}
+        options = {"beam_width": beam_width, **read_changes(set or [])}
         request = Request(sources, out, model, runtime, options, column, masks, threads, workers, shard)
         with ray_of(address):
             from captioner.cluster.progress import Progress
@@ -180,20 +179,6 @@ def main(
         print(f"captioner.bulk: {error}", file=sys.stderr)
         raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
     raise typer.Exit(1 if counts.errors else 0)
-
-
-def _options(changes: Sequence[str]) -> dict[str, Any]:
-    """Options of decoding, of key=value; numbers and null are JSON."""
-    options: dict[str, Any] = {}
-    for change in changes:
-        key, equals, text = change.partition("=")
-        if not equals:
-            raise ConfigError(f"--set takes key=value. Received: {change!r}")
-        try:
-            options[key] = json.loads(text)
-        except (ValueError, RecursionError):
-            options[key] = text
-    return options
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ Unknown keys are refused and the nearest known one is named. Nothing here knows 
 from __future__ import annotations
 
 import difflib
+import json
 import types
 import typing
+from collections.abc import Iterable
 from typing import Any, Literal, Self
 
 import pydantic
@@ -304,3 +306,21 @@ def decoding_options(decoder: DecoderConfig, values: dict[str, Any]) -> Decoding
     """
     own = {name: getattr(decoder, name) for name in ("no_repeat_ngram", "no_repeat_within")}
     return DecodingOptions.parse({**own, **values})
+
+
+def read_changes(changes: Iterable[str]) -> dict[str, Any]:
+    """What a command's --set says, key=value each; values that are JSON, such as numbers and null, are read as such.
+
+    Raises:
+        ConfigError: one has no "=".
+    """
+    found: dict[str, Any] = {}
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals:
+            raise ConfigError(f"--set takes key=value. Received: {change!r}")
+        try:
+            found[key] = json.loads(text)
+        except (ValueError, RecursionError):
+            found[key] = text
+    return found

@@ -45,7 +45,7 @@ class Refusal(pydantic.BaseModel):
 
 
 class ModelAnswer(pydantic.BaseModel):
-    """The model that answers; version is the sha256 of its manifest, threshold the confidence of a sure caption."""
+    """The model that answers; version stands for its settings, words and weights, threshold for a sure caption."""
 
     name: str
     version: str
