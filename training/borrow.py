@@ -20,7 +20,7 @@ load_keras()
 from captioner.errors import DatasetError
 from captioner.folders.keras_folder import load_model
 from training import commands
-from training.data.borrowing import Ridge, Texts, agreement, best_texts, describe_photos, nearest_texts
+from training.data.borrowing import Ridge, Texts, agreement, best_texts, describe_photos, nearest_texts, yielding
 from training.data.datasets import Example, of_split, read_dataset, write_dataset
 from training.data.datasets.reading import PICTURES
 from training.data.detections import Detections, read_detections
@@ -43,6 +43,7 @@ def borrow_captions(
     workdir: pathlib.Path,
     count: int = 4,
     judge: str | None = None,
+    variety: float = 0.0,
 ) -> int:
     """Add the photos of a folder to a data set's training pictures, with borrowed captions.
 
@@ -55,6 +56,7 @@ def borrow_captions(
         workdir: where annotation vectors are kept.
         count: captions a photo.
         judge: a model folder that ranks the texts near a photo; without one, those come first that most agree.
+        variety: what a text loses of its score for every e-fold of photos that have borrowed it already.
 
     Returns:
         How many photos were added.
@@ -79,11 +81,13 @@ def borrow_captions(
     predict = Ridge(describe([example.file for example in taught]), said, importance, PENALTY)
     files = [str(path) for path in new]
     predicted, rank = predict(describe(files)), _ranking(judge, files, workdir, pool, texts)
-    added = []
+    added, times = [], np.zeros(len(texts))
     with counted("borrowing", len(new), "photos") as advance:
         for photo, vector in enumerate(predicted):
             places = nearest_texts(vector, pool)
-            chosen = best_texts(places, rank(photo, places), pool, texts, count)
+            scores = yielding(rank(photo, places), times[places], variety)
+            chosen = best_texts(places, scores, pool, texts, count)
+            times[chosen] += 1
             if chosen:
                 added.append(Example(files[photo], "train", tuple(texts[place] for place in chosen)))
             advance(1)
@@ -123,10 +127,11 @@ def main(
         str | None,
         typer.Option(help="Captioning model that ranks the texts near a photo; else those that agree come first."),
     ] = None,
+    variety: Annotated[float, typer.Option(min=0, help="How much a text yields that many photos borrowed.")] = 0.0,
 ) -> None:
     """Give photos without captions those of others."""
     pool = [text for path in texts for text in read_texts(path)]
-    added = borrow_captions(photos, data, pool, read_detections(detections), model, workdir, count, judge)
+    added = borrow_captions(photos, data, pool, read_detections(detections), model, workdir, count, judge, variety)
     rich.print(f"{added} photos with {count} borrowed captions each joined the training pictures of {data}")
 
 

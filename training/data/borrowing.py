@@ -129,6 +129,20 @@ def agreement(places: Sequence[int], pool: Texts, texts: Sequence[str]) -> np.nd
     return (bags @ bags.T).mean(1)
 
 
+def yielding(scores: np.ndarray, times: np.ndarray, variety: float) -> np.ndarray:
+    """Scores of texts less what each yields to texts that fewer photos have borrowed.
+
+    Without it a few texts that are true of most photos are borrowed again and again, and a decoder learns to write
+    nothing else.
+
+    Args:
+        scores: of texts.
+        times: how many photos have borrowed each already.
+        variety: what a text loses for every e-fold of them.
+    """
+    return scores - variety * np.log1p(times)
+
+
 def best_texts(places: Sequence[int], scores: np.ndarray, pool: Texts, texts: Sequence[str], count: int) -> list[int]:
     """Places of the `count` texts that a photo borrows: those with the best scores, none in the words of another."""
     bags, chosen = pool.bag(places, texts), []

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from training.data import borrowing
-from training.data.borrowing import Ridge, Texts, agreement, best_texts, describe_photos, nearest_texts
+from training.data.borrowing import Ridge, Texts, agreement, best_texts, describe_photos, nearest_texts, yielding
 from training.data.detections import Detections
 
 ANIMALS = ["a cat sleeps on a sofa", "the cat lies on the sofa", "a dog runs over grass", "one dog on the grass"]
@@ -49,6 +49,12 @@ def test_the_best_scores_win_but_no_text_comes_in_the_words_of_another(pool):
     vectors, texts = pool
     texts = [*texts[:1], "on a sofa a cat sleeps", *texts[2:]]  # the words of the first
     assert best_texts([0, 1, 2, 3], np.array([3.0, 2.0, 1.0, -np.inf]), vectors, texts, count=4) == [0, 2]
+
+
+def test_a_text_that_was_borrowed_yields_to_one_that_was_not():
+    times = np.array([np.e - 1, 0, np.e**2 - 1])
+    np.testing.assert_allclose(yielding(np.array([-1.0, -1.1, -0.9]), times, 0.2), [-1.2, -1.1, -1.3])
+    np.testing.assert_array_equal(yielding(np.array([-1.0, -1.1, -0.9]), times, 0.0), [-1.0, -1.1, -0.9])
 
 
 def test_a_photo_is_described_by_its_annotations_and_detections():
