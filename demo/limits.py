@@ -250,10 +250,7 @@ class _Request:
             message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
         elif self.refused and not self.answered:
             return
-        try:
-            await asyncio.wait_for(self._send(message), SEND_SECONDS)
-        except TimeoutError:
-            raise self._refuse(Refused(408, "")) from None
+        await self._send(message)
 
     async def answer(self, refused: Refused) -> None:
         """Say why not, as JSON under the name that Gradio's own refusals have."""
@@ -267,9 +264,10 @@ class _Request:
 
 
 class ImpatientProtocol(H11Protocol):
-    """uvicorn's HTTP with an end to its patience: whoever does not send a whole request header is cut off."""
+    """uvicorn's HTTP with an end to its patience: whoever sends no whole header or takes no answer is cut off."""
 
     _impatience: asyncio.TimerHandle | None = None
+    _untaken: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -285,12 +283,27 @@ class ImpatientProtocol(H11Protocol):
         elif self._impatience is None:
             self._wait_for_header()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        # To close it would not do: a connection closes only once the visitor has taken what was sent.
+        self._untaken = self.loop.call_later(SEND_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_offering()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._stop_offering()
         super().connection_lost(exc)
 
     def _wait_for_header(self) -> None:
         self._impatience = self.loop.call_later(HEADER_SECONDS, self.transport.abort)
+
+    def _stop_offering(self) -> None:
+        if self._untaken is not None:
+            self._untaken.cancel()
+            self._untaken = None
 
     def _stop_waiting(self) -> None:
         if self._impatience is not None:

@@ -28,6 +28,7 @@ KEEP_SECONDS = 3600.0
 IN_USE_SECONDS = 120.0  # no younger file is removed, whatever their number
 SWEEP_SECONDS = 10.0
 DRAIN_SECONDS = 60.0  # for answers in flight when the server is told to stop
+KEEP_ALIVE_SECONDS = 15.0  # between an answer and the next question over the same connection
 LINGER_SECONDS = 2.0  # for visitors who have asked and do not listen yet, and for the photos of the last answers
 
 
@@ -90,7 +91,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_keep_alive=15,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=2,
             )
         )

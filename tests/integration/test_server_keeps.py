@@ -12,10 +12,7 @@ import httpx
 import pytest
 
 from demo.__main__ import _OneLine
-from demo.hosts import Hosts
-from demo.limits import MAX_STORED, Limits
-from demo.refusals import FULL, Refused
-from demo.server import KEEP_SECONDS, SWEEP_SECONDS, sweep
+from demo.server import IN_USE_SECONDS, KEEP_BYTES, KEEP_SECONDS, SWEEP_SECONDS, sweep
 from tests.visitors import API, Visitor, client, demo, file_data, run_apart
 
 
@@ -27,6 +24,15 @@ def test_the_photos_of_the_page_itself_stay(tmp_path):
     removed, left = sweep(tmp_path, own={tmp_path / "example.jpg"})
     assert removed == [str(tmp_path / "visitor.jpg")] and left == 0
     assert (tmp_path / "example.jpg").exists()
+
+
+def test_uploads_of_too_many_bytes_go_the_oldest_first(tmp_path):
+    for age in range(4):
+        with (tmp_path / f"{age}.jpg").open("wb") as file:
+            file.truncate(KEEP_BYTES // 2)
+        os.utime(tmp_path / f"{age}.jpg", (time.time() - IN_USE_SECONDS * age - 1,) * 2)
+    removed, left = sweep(tmp_path)
+    assert sorted(removed) == [str(tmp_path / "2.jpg"), str(tmp_path / "3.jpg")] and left == KEEP_BYTES // 2 * 2
 
 
 def test_the_examples_outlive_the_hour(running):
@@ -44,14 +50,6 @@ def test_the_examples_outlive_the_hour(running):
     assert not stranger.exists()
     for path in examples:
         assert httpx.get(f"{running.address}{API}/file={path}", timeout=60).status_code == 200
-
-
-def test_uploads_are_refused_where_they_would_be_too_many():
-    limits = Limits(None, "/", None, Hosts())
-    limits._store(MAX_STORED)
-    with pytest.raises(Refused) as refused:
-        limits._store(1)
-    assert refused.value is FULL
 
 
 def test_a_line_of_the_log_is_one_line_without_control_sequences():
