@@ -92,16 +92,21 @@ def test_probabilities_above_one_are_refused(tiny_config, tiny_vocabulary, way, 
         use(Captioner(Scripted(tiny_config, tiny_vocabulary, put(value, "log_probabilities", 2))), way)
 
 
-@pytest.mark.parametrize("options", [{}, {"beam_width": 1}, {"strategy": "sample"}, {"strategy": "diverse"}])
-def test_keras_refuses_them_as_well(tiny_config, tiny_vocabulary, options):
+@pytest.fixture(scope="module")
+def of_no_number(tiny_config, tiny_vocabulary):
+    """A Keras captioner whose network answers NaN."""
     from captioner.network.model import CaptionModel
 
     model = CaptionModel(tiny_config, len(tiny_vocabulary))
     model.decoder.output_bias.assign(np.full(len(tiny_vocabulary), np.nan))
-    captioner = Captioner.of(model, tiny_vocabulary)
+    return Captioner.of(model, tiny_vocabulary)
+
+
+@pytest.mark.parametrize("options", [{}, {"beam_width": 1}, {"strategy": "sample"}, {"strategy": "diverse"}])
+def test_keras_refuses_them_as_well(of_no_number, options):
     with pytest.raises(ModelError, match="not finite"):
-        captioner.caption(PHOTO, **options)
+        of_no_number.caption(PHOTO, **options)
     if not options:
         for way in ("score", "stream"):
             with pytest.raises(ModelError, match="not finite"):
-                use(captioner, way)
+                use(of_no_number, way)

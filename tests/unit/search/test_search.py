@@ -53,18 +53,17 @@ def run(decoder, annotations, max_words=5, chance=None, room=None, **options):
 
 
 def oracle(decoder, annotations, max_words=5, **options) -> list[list[in_numpy.Hypothesis]]:
-    """The search in plain Python, picture by picture."""
+    """The search in plain Python."""
     controls = controls_of(decoder, max_words, **options)
 
     def step(words, state, memory):
         answer = decoder.step(words, state, memory)
         return in_numpy.map_tree(np.asarray, answer)
 
-    def one(picture):
-        memory = decoder.prepare(picture[None])
-        return in_numpy.search(step, memory, decoder.initial_state(picture[None], memory, 1), controls)
-
-    return [one(picture) for picture in annotations]
+    memory = decoder.prepare(annotations)
+    state = decoder.initial_state(annotations, memory, 1)
+    memory, state = (in_numpy.map_tree(np.asarray, tree) for tree in (memory, state))
+    return in_numpy.search_all(step, memory, state, controls, len(annotations))
 
 
 def texts(found, row):
@@ -107,15 +106,14 @@ def test_a_beam_of_one_takes_the_likeliest_word_each_time(seed):
     found = run(decoder, annotations, beam_width=1, min_words=0)
     greedy = run(decoder, annotations, strategy="greedy", min_words=0)
     for row in range(3):
-        words = []
-        while len(words) < 5:
-            inputs = np.array([[[START, *words]]], np.int32)
-            logits = np.asarray(decoder(annotations[row : row + 1], inputs)["logits"])[0, 0, -1].copy()
-            logits[[PAD, START, UNKNOWN]] = -np.inf
-            if logits.argmax() == END:
-                break
-            words.append(int(logits.argmax()))
-        assert texts(found, row) == texts(greedy, row) == [tuple(words)]
+        (words,) = texts(found, row)
+        assert texts(greedy, row) == [words]
+        inputs = np.array([[[START, *words]]], np.int32)
+        logits = np.array(decoder(annotations[row : row + 1], inputs)["logits"])[0, 0]
+        logits[:, [PAD, START, UNKNOWN]] = -np.inf
+        likeliest = logits.argmax(-1).tolist()
+        assert likeliest[: len(words)] == list(words)
+        assert likeliest[-1] == END if len(words) < 5 else len(words) == 5
 
 
 @pytest.mark.parametrize("width", [1, 4])
