@@ -27,9 +27,10 @@ def run(root, *arguments):
     return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
 
 
-def test_good_and_bad_pictures_in_one_run(root, model, photo, tmp_path):
+def test_good_and_bad_pictures_in_one_run(root, photo, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
-    done = run(root, photo, tmp_path / "bad.jpg", "--model", model, "--masks", tmp_path / "masks", "--format", "jsonl")
+    options = ("--model", "shapes", "--masks", tmp_path / "masks", "--format", "jsonl")
+    done = run(root, photo, tmp_path / "bad.jpg", *options)
     assert done.returncode == 1
     (row,) = [json.loads(line) for line in done.stdout.splitlines()]
     assert row["image"] == str(photo)
@@ -53,10 +54,10 @@ def test_version_needs_no_picture(root):
     assert (done.returncode, done.stdout, done.stderr) == (0, f"captioner {captioner.__version__}\n", "")
 
 
-def test_a_name_with_a_carriage_return_is_one_cell_of_csv(model, photo, tmp_path):
+def test_a_name_with_a_carriage_return_is_one_cell_of_csv(photo, tmp_path):
     named = tmp_path / "a\rb\nc.png"
     named.write_bytes(photo.read_bytes())
-    options = ("--model", str(model), "--format", "csv", "--debug")
+    options = ("--model", "shapes", "--format", "csv", "--debug")
     done = CliRunner().invoke(app, [str(named), str(photo), *options])
     rows = list(csv.DictReader(io.StringIO(done.stdout_bytes.decode(), newline="")))
     assert [row["image"] for row in rows] == [str(named), str(photo)] and all(row["caption"] for row in rows)
@@ -79,11 +80,13 @@ def test_wrong_usage_is_one_line_and_exit_status_2(root, model, photo, arguments
     assert message in line
 
 
-def test_a_number_beyond_the_vocabulary_and_an_address(root, model, photo):
-    options = ("--set", "strategy=sample", "--set", "top_k=3000000000")
-    done = run(root, photo, "https://example.com//a.jpg", "--model", model, *options)
-    assert done.returncode == 1 and done.stdout.startswith(str(photo))
-    assert done.stderr.startswith("captioner: https://example.com//a.jpg: addresses are not opened")
+@pytest.mark.parametrize("runtime", ["keras", "onnx"])
+def test_a_number_beyond_the_vocabulary_and_an_address(model, photo, runtime):
+    options = ("--set", "strategy=sample", "--set", "top_k=3000000000", "--model")
+    folder = {"keras": str(model), "onnx": "shapes"}[runtime]
+    done = CliRunner().invoke(app, [str(photo), "https://example.com//a.jpg", *options, folder, "--debug"])
+    assert done.exit_code == 1 and done.stdout.startswith(str(photo))
+    assert "https://example.com//a.jpg: addresses are not opened" in done.stderr
 
 
 def test_a_closed_stdout_is_one_line(root, photo):
