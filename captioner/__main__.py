@@ -79,6 +79,7 @@ def caption(
     suffix: album.Suffix = "",
     forbid: album.Forbid = None,
     require: album.Require = None,
+    neutral: album.Neutral = False,
     max_characters: album.MaxCharacters = None,
     min_confidence: album.MinConfidence = None,
     debug: Annotated[bool, typer.Option(help="Show the whole story of an error.")] = False,
@@ -107,7 +108,7 @@ def caption(
             summary = take_back(places)
         else:
             wording = Wording(prefix, suffix, max_characters, min_confidence)
-            options = _options(beam_width, set, forbid)
+            options = _options(beam_width, set, forbid, neutral)
             request = _request(model, options, require, wording, existing)
             summary = _run(places, (model, runtime), request, format, masks)
         sys.stdout.flush()
@@ -135,11 +136,13 @@ def _end(error: BaseException) -> int:
     return 1
 
 
-def _options(beam_width: int, changes: list[str] | None, forbidden: list[str] | None) -> dict:
+def _options(beam_width: int, changes: list[str] | None, forbidden: list[str] | None, neutral: bool) -> dict:
     """Options of decoding; lists of words are words with blanks between them."""
     options = {"beam_width": beam_width, **read_changes(changes or [])}
     if forbidden:
         options["forbidden_words"] = " ".join(forbidden).replace(",", " ").replace("|", " ").lower()
+    if neutral:
+        options["neutral"] = True
     return options
 
 

@@ -254,6 +254,7 @@ class Captioner:
         word, ids, words, total = START, [], [], 0.0
         while word != END:
             log_probabilities, state, outputs = self.runtime.step(np.array([[word]], np.int32), state, memory)
+            log_probabilities = in_numpy.added_up(log_probabilities, controls)
             values = in_numpy.possible(log_probabilities[0, 0], len(ids), controls)
             allowed = in_numpy.allowed(values, ids, controls)
             word = END if len(ids) == controls.max_words else in_numpy.draw(allowed, controls, float(chance[len(ids)]))

@@ -247,6 +247,8 @@ class DecodingOptions(Config):
         no_repeat_ngram: no run of so many words occurs twice; 0 allows all.
         no_repeat_within: no word that says something of the picture comes again within so many words, as in "a shirt
             and a white shirt"; 0 allows all. Words such as "a" and "with" may (`captioner.vocabulary.FUNCTION_WORDS`).
+        neutral: person, child and people are written for man, woman, boy and girl, and their for his and her; the
+            probabilities of the words of a kind are added up before the search chooses (`captioner.search.neutral`).
     """
 
     strategy: Literal["beam", "greedy", "sample", "diverse"] = "beam"
@@ -266,6 +268,7 @@ class DecodingOptions(Config):
     forbidden_words: tuple[str, ...] = ()
     no_repeat_ngram: int = pydantic.Field(0, ge=0, le=20)
     no_repeat_within: int = pydantic.Field(0, ge=0, le=20)
+    neutral: bool = False
 
     @pydantic.field_validator("required_words", "forbidden_words", mode="before")
     @classmethod

@@ -13,17 +13,21 @@ STRATEGIES = {
     "Sampling": "sample",
 }
 # Which strategies a setting belongs to; it is hidden for the others.
-SETTINGS = ("strategy", "max_words", "beam_width", "temperature")
+SETTINGS = ("strategy", "max_words", "beam_width", "temperature", "neutral")
 BEAMS, SAMPLES = ("beam", "diverse"), ("sample",)
 
 
-def decoding_options(strategy: str, beam_width: float, max_words: float, temperature: float) -> dict[str, Any]:
+def decoding_options(
+    strategy: str, beam_width: float, max_words: float, temperature: float, neutral: bool = False
+) -> dict[str, Any]:
     """Fields of `DecodingOptions`, without those that do not belong to the strategy."""
     options: dict[str, Any] = {"strategy": strategy, "max_words": max_words}
     if strategy in BEAMS:
         options["beam_width"] = beam_width
     if strategy in SAMPLES:
         options["temperature"] = temperature
+    if neutral:
+        options["neutral"] = True
     return options
 
 
@@ -45,6 +49,8 @@ def settings(longest: int) -> list[gr.components.Component]:
     max_words = gr.Slider(
         1, longest, value=longest, step=1, label="Longest caption, in words", elem_id="max-words", buttons=[]
     )
+    hint = "Person, child and people instead of man, woman, boy and girl"
+    neutral = gr.Checkbox(label="Neutral words", info=hint, elem_id="neutral")
     strategy.change(
         lambda chosen: (gr.update(visible=chosen in BEAMS), gr.update(visible=chosen in SAMPLES)),
         inputs=strategy,
@@ -53,4 +59,4 @@ def settings(longest: int) -> list[gr.components.Component]:
         queue=False,
         show_progress="hidden",
     )
-    return [strategy, beam_width, max_words, temperature]
+    return [strategy, beam_width, max_words, temperature, neutral]

@@ -30,6 +30,7 @@ Undo = Annotated[bool, _option("--undo", help="Put back what the last run replac
 Prefix = Annotated[str, _option("--prefix", help="Stands before every caption.", panel=WORDS)]
 Suffix = Annotated[str, _option("--suffix", help="Stands behind every caption.", panel=WORDS)]
 Forbid = Annotated[list[str] | None, _option("--forbid", help="Words that no caption holds.", panel=WORDS)]
+Neutral = Annotated[bool, _option("--neutral", help="Person for man and woman, child for boy and girl.", panel=WORDS)]
 Require = Annotated[list[str] | None, _option("--require", help="One of these is held: dog|puppy.", panel=WORDS)]
 MaxCharacters = Annotated[int | None, _option("--max-characters", help="Longest caption, in letters.", panel=WORDS)]
 MinConfidence = Annotated[float | None, _option("--min-confidence", help="Below it nothing is written.", panel=WORDS)]

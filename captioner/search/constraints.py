@@ -21,11 +21,22 @@ def alternatives_mask(controls: dict, step, size: int):
     return controls["banned"] + too_short
 
 
-def constraints_mask(structure: Structure, controls: dict, step, sequence, size: int):
-    """(size,) or (batch, slots, size): the word that a prefix forces; words that would be said again.
+def add_up_kinds(structure: Structure, controls: dict, log_probabilities):
+    """(batch, slots, size) log-probabilities with those of each kind added up, see `captioner.search.neutral`."""
+    if not structure.kinds[0]:
+        return log_probabilities
+    words = ops.take(log_probabilities, controls["kinds"], axis=-1)
+    words = words + ops.where(ops.equal(controls["kinds"], PAD), IMPOSSIBLE, 0.0)
+    joined = ops.concatenate([log_probabilities, ops.logsumexp(words, axis=-1)], axis=-1)
+    return ops.take(joined, controls["kind_of"], axis=-1)
+
+
+def constraints_mask(structure: Structure, controls: dict, step, sequence, last, size: int):
+    """(size,) or (batch, slots, size): the word that a prefix forces; words that would be said again, or cannot follow.
 
     Args:
         sequence: ids as numbers (batch, slots, time), the words of each hypothesis so far.
+        last: ids (batch, slots), the last word of each.
     """
     forced = ops.take(controls["prefix"], step)
     free = ops.logical_or(ops.equal(forced, PAD), ops.equal(ops.arange(size), forced))
@@ -36,6 +47,10 @@ def constraints_mask(structure: Structure, controls: dict, step, sequence, size:
     if structure.no_repeat_within:
         lately = _said_within(structure.no_repeat_within, step, sequence, size)
         again = again + lately * (1.0 - controls["repeatable"])
+    if structure.kinds[0]:
+        again = again * ops.cast(controls["kind_of"] < size, "float32")
+        they = ops.cast(ops.equal(last, controls["they"]), "float32")
+        again = again + IMPOSSIBLE * they[:, :, None] * controls["after_they"]
     return mask + ops.where(ops.not_equal(forced, PAD), 0.0, again)
 
 

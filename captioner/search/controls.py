@@ -8,6 +8,7 @@ import numpy as np
 
 from captioner.config import MAX_WORDS, DecodingOptions
 from captioner.errors import ConfigError
+from captioner.search.neutral import Neutral
 from captioner.vocabulary import FUNCTION_WORDS, NEVER_WRITTEN, PAD, Vocabulary, split_words
 
 ALTERNATIVES = 5
@@ -30,6 +31,7 @@ class Structure:
         no_repeat_ngram, no_repeat_within: as in `DecodingOptions`.
         required: how many words must appear.
         constrained: whether anything but the vocabulary and the length rules words out.
+        kinds: how many kinds of words are added up, and the most words of one; none of them without `neutral`.
     """
 
     strategy: str
@@ -41,6 +43,7 @@ class Structure:
     no_repeat_within: int
     required: int
     constrained: bool
+    kinds: tuple[int, int] = (0, 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Controls:
         prefix, required, forbidden: ids of words.
         repeatable: ids of words that `no_repeat_within` does not concern.
         room: words that a search keeps room for; None for `max_words`.
+        neutral: kinds of words that are added up; None where each stays itself.
     """
 
     options: DecodingOptions
@@ -62,6 +66,7 @@ class Controls:
     forbidden: tuple[int, ...] = ()
     repeatable: tuple[int, ...] = ()
     room: int | None = None
+    neutral: Neutral | None = None
 
     @classmethod
     def resolve(cls, options: DecodingOptions, vocabulary: Vocabulary, longest: int) -> Controls:
@@ -88,7 +93,12 @@ class Controls:
         if needed > longest:
             raise ConfigError(f"prefix and required_words make {needed} words; a caption may have {longest}")
         repeatable = vocabulary.encode(sorted(word for word in FUNCTION_WORDS if word in vocabulary))
-        return cls(options, longest, prefix, required, forbidden, tuple(repeatable))
+        neutral = Neutral.of(vocabulary, forbidden) if options.neutral else None
+        if neutral:
+            replaced = [vocabulary.words[i] for i in (*prefix, *required) if i in neutral.replaced]
+            if replaced:
+                raise ConfigError(f"neutral does not write the word '{replaced[0]}', which is asked for; leave out one")
+        return cls(options, longest, prefix, required, forbidden, tuple(repeatable), neutral=neutral)
 
     @property
     def time(self) -> int:
@@ -110,7 +120,8 @@ class Controls:
             options.no_repeat_ngram,
             options.no_repeat_within,
             len(self.required),
-            bool(self.prefix or self.required or options.no_repeat_ngram or options.no_repeat_within),
+            bool(self.prefix or self.required or options.no_repeat_ngram or options.no_repeat_within or self.neutral),
+            self.neutral.shape if self.neutral else (0, 0),
         )
 
     def inputs(self, vocabulary_size: int) -> dict[str, np.ndarray]:
@@ -128,6 +139,8 @@ class Controls:
         if options.no_repeat_within:
             inputs["repeatable"] = np.zeros(vocabulary_size, np.float32)
             inputs["repeatable"][list(self.repeatable)] = 1.0
+        if self.neutral:
+            inputs |= self.neutral.inputs(vocabulary_size)
         if self.required:
             inputs["required"] = np.asarray(self.required, np.int32)
         if options.strategy == "diverse":
@@ -144,7 +157,8 @@ class Controls:
     def banned(self, vocabulary_size: int) -> np.ndarray:
         """(vocabulary_size,) float32 to add to log-probabilities: symbols and words no caption may hold."""
         banned = np.zeros(vocabulary_size, np.float32)
-        banned[[*NEVER_WRITTEN, *self.forbidden]] = IMPOSSIBLE
+        replaced = self.neutral.replaced if self.neutral else ()
+        banned[[*NEVER_WRITTEN, *self.forbidden, *replaced]] = IMPOSSIBLE
         return banned
 
     def chance(self) -> np.ndarray:

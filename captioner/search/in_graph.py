@@ -18,7 +18,7 @@ import math
 from keras import ops, tree
 
 from captioner.network.decoder import Decoder
-from captioner.search.constraints import alternatives_mask, constraints_mask
+from captioner.search.constraints import add_up_kinds, alternatives_mask, constraints_mask
 from captioner.search.controls import ALTERNATIVES, FALLBACK, IMPOSSIBLE, LEAST_END, NOT_REPORTED, Structure
 from captioner.vocabulary import END, START
 
@@ -41,8 +41,8 @@ def search(decoder: Decoder, annotations, structure: Structure, controls: dict, 
         structure: what shapes the graph.
         controls: tensors of `captioner.search.controls.Controls.inputs`: "banned" (vocabulary_size,) is added to
             log-probabilities; "prefix" ids (time + 1,), PAD where any word may stand; "min_words"; "max_words";
-            "length_penalty"; where asked for, "required" ids (required,); "diversity"; "temperature", "top_k",
-            "top_p" and "chance" (1 or batch, width, time + 1), 0 to 1.
+            "length_penalty"; where asked for, those of `captioner.search.neutral`; "required" ids (required,);
+            "diversity"; "temperature", "top_k", "top_p" and "chance" (1 or batch, width, time + 1), 0 to 1.
         tables: `decoder.tables()`, where many searches share it.
 
     Returns:
@@ -186,13 +186,14 @@ class _Search:
     def step(self, carry):
         structure, step = self.structure, carry["step"]
         log_probabilities, state, outputs = self.decoder.step(carry["words"], carry["state"], self.memory, self.tables)
+        log_probabilities = add_up_kinds(structure, self.controls, log_probabilities)
         possible = log_probabilities + alternatives_mask(self.controls, step, self.size)
         row_best = _best(possible, min(max(self.lanes.drawn, ALTERNATIVES), self.size))
         likeliest, ids = (values[:, :, :ALTERNATIVES] for values in row_best)
         sequence = carry["trail"][:, :, : self.time]
         allowed = possible
         if structure.constrained:
-            allowed = possible + constraints_mask(structure, self.controls, step, sequence, self.size)
+            allowed = possible + constraints_mask(structure, self.controls, step, sequence, carry["words"], self.size)
             row_best = None
         drawn, opened = getattr(self, f"_{structure.strategy}")(carry, allowed, row_best)
         opened = ops.reshape(opened, (-1, self.lanes.slots, 3))

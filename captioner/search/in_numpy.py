@@ -12,6 +12,7 @@ from captioner.search.controls import ALTERNATIVES, IMPOSSIBLE, NOT_REPORTED, Co
 from captioner.search.strategies import (
     Hypothesis,
     Strategy,
+    added_up,
     allowed,
     draw,
     likeliest,
@@ -22,6 +23,7 @@ from captioner.vocabulary import END, PAD, START
 
 __all__ = [
     "Hypothesis",
+    "added_up",
     "allowed",
     "as_found",
     "draw",
@@ -119,6 +121,7 @@ def _walk(controls: Controls) -> Walk:
     finished: list[list[Hypothesis]] = [[] for _ in range(strategy.pools)]
     for written in range(controls.max_words + 1):
         log_probabilities, outputs = yield open_ones
+        log_probabilities = added_up(log_probabilities, controls)
         values = unlimited(log_probabilities, written, controls)
         may = np.stack([allowed(values[i], h.words, controls) for i, h in enumerate(open_ones)])
         drawn = strategy.draw(open_ones, may, written)

@@ -71,6 +71,11 @@ def likeliest(values: np.ndarray, count: int) -> np.ndarray:
     return places[np.argsort(-values[places], kind="stable")][:count]
 
 
+def added_up(log_probabilities: np.ndarray, controls: Controls) -> np.ndarray:
+    """Log-probabilities (..., vocabulary_size) with those of each kind of words added up, where that is asked for."""
+    return controls.neutral.add_up(log_probabilities) if controls.neutral else log_probabilities
+
+
 def unlimited(log_probabilities: np.ndarray, written: int, controls: Controls) -> np.ndarray:
     """`possible` as if a caption could go on after its longest."""
     values = log_probabilities + controls.banned(log_probabilities.shape[-1])
@@ -96,20 +101,21 @@ def possible(log_probabilities: np.ndarray, written: int, controls: Controls) ->
 def allowed(values: np.ndarray, words: list[int], controls: Controls) -> np.ndarray:
     """`possible` values of one hypothesis, with what its own words and the prefix rule out put out of reach."""
     written, run, within = len(words), controls.options.no_repeat_ngram, controls.options.no_repeat_within
-    forced = written < len(controls.prefix)
-    if not (forced or run or within):
+    neutral = controls.neutral
+    forced, after_they = written < len(controls.prefix), neutral and words[-1:] == [neutral.they]
+    if not (forced or run or within or after_they):
         return values
     values = values.copy()
     if forced:
         values[np.arange(len(values)) != controls.prefix[written]] += IMPOSSIBLE
         return values
-    if within:
-        values[list(set(words[-within:]) - set(controls.repeatable))] += IMPOSSIBLE
+    again = set(words[-within:]) - set(controls.repeatable) if within else set()
     if run:
         tail = words[written - run + 1 :]
-        for i in range(written - run + 1):
-            if words[i : i + run - 1] == tail:
-                values[words[i + run - 1]] += IMPOSSIBLE
+        again |= {words[i + run - 1] for i in range(written - run + 1) if words[i : i + run - 1] == tail}
+    values[list(again - neutral.written if neutral else again)] += IMPOSSIBLE
+    if after_they:
+        values[list(neutral.singular)] += IMPOSSIBLE
     return values
 
 

@@ -97,6 +97,7 @@ PLAIN = (
     "sidecar",
     "album",
     "search.controls",
+    "search.neutral",
     "search.in_numpy",
     "search.strategies",
     "folders.finding",

@@ -14,6 +14,7 @@ from captioner.search.strategies import likeliest
 from captioner.vocabulary import END, SPECIAL, Vocabulary
 
 WORDS = Vocabulary([*SPECIAL, *"abcdefgh"])
+PEOPLE = Vocabulary([*SPECIAL, "a", "man", "woman", "person", "they", "he", "runs", "run"])  # as many
 SIZE = len(WORDS)
 
 
@@ -99,6 +100,33 @@ def test_numpy_finds_what_the_graph_finds(options):
     for name in plain.keys() - {"length", "log_probability"}:
         one, other = plain[name][:, :count][there], graph[name][:, :count, :time][there]
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"strategy": "greedy"},
+        {"beam_width": 4, "count": 4},
+        {"beam_width": 3, "no_repeat_ngram": 2, "no_repeat_within": 3, "min_words": 4},
+        {"beam_width": 3, "prefix": "they", "required_words": "person"},
+        {"beam_width": 3, "forbidden_words": "person"},
+        {"strategy": "diverse", "beam_width": 4, "count": 4},
+        {"strategy": "sample", "seed": 3, "count": 5},
+    ],
+    ids=lambda options: " ".join(f"{name}={value}" for name, value in options.items()),
+)
+def test_numpy_adds_kinds_of_words_up_as_the_graph_does(options):
+    controls = Controls.resolve(DecodingOptions(neutral=True, **options), PEOPLE, 7)
+    tables = toys(12, 3)
+    graph, plain = by_graph(tables, controls), by_numpy(tables, controls)
+    count, time = controls.options.count, plain["words"].shape[2]
+    np.testing.assert_array_equal(plain["words"][:, :count], graph["words"][:, :count, :time])
+    for name in ("log_probability", "word_log_probabilities", "alternative_log_probabilities"):
+        one, other = plain[name][:, :count], graph[name][:, :count]
+        np.testing.assert_allclose(one, other[:, :, :time] if one.ndim > 2 else other, rtol=1e-4, atol=1e-4)
+    texts = [PEOPLE.decode(words[:n]) for words, n in zip(plain["words"][:, 0], plain["length"][:, 0], strict=True)]
+    assert not {word for text in texts for word in text} & {"man", "woman", "he"}
+    assert not [text for text in texts if "they runs" in " ".join(text)]
 
 
 @pytest.mark.parametrize("options", [{"beam_width": 3}, {"strategy": "sample", "seed": 1, "count": 3}])
