@@ -17,7 +17,6 @@ import typer
 from captioner import __version__
 from captioner.album import options as album
 from captioner.album.finding import read_list
-from captioner.album.requiring import Photo, parse_groups
 from captioner.album.run import Request
 from captioner.album.session import Places, caption_photos, model_version, write_captions
 from captioner.album.session import undo as take_back
@@ -27,6 +26,7 @@ from captioner.config import DecodingOptions, read_changes
 from captioner.errors import CaptionerError, ConfigError, ImageError, one_line
 from captioner.progress import working
 from captioner.quiet import open_stderr, silence_frameworks
+from captioner.requiring import Photo, parse_groups
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from PIL import Image
 
+from captioner.album.finding import find_photos
 from captioner.caption import Caption, Word
 from captioner.confidence import rate_words
 from captioner.config import ModelConfig, decoding_options
@@ -22,7 +23,8 @@ from captioner.errors import CaptionerError, ConfigError, ImageError
 from captioner.folders.finding import find_model
 from captioner.folders.folder import has_graphs, verify
 from captioner.pictures.geometry import network_square
-from captioner.pictures.reading import Source, read_picture
+from captioner.pictures.reading import Source, in_hand, read_picture
+from captioner.requiring import Groups, caption_with, captions_with, known_choices, split_choices
 from captioner.runtimes.base import Runtime
 from captioner.search import in_numpy
 from captioner.search.controls import IMPOSSIBLE, Controls
@@ -131,7 +133,7 @@ class Captioner:
         """Caption one picture.
 
         Args:
-            image: path, bytes, PIL image, or uint8 array (height, width[, 3]).
+            image: path, bytes, open file, PIL image, or uint8 array (height, width[, 3]).
             count: how many captions; None gives one, a number a list of at most so many, the best first.
             **options: fields of `DecodingOptions`, such as beam_width=5.
 
@@ -139,19 +141,27 @@ class Captioner:
             ImageError: it cannot be read as a picture.
             ConfigError: an option is unknown or out of range.
         """
-        chosen = self._controls({**options, **({} if count is None else {"count": count})})
+        options |= {} if count is None else {"count": count}
+        groups, options = self._choices(options)
+        image = in_hand(image)
+        if groups:
+            return caption_with(self, image, groups, options)
+        chosen = self._controls(options)
         picture = read_picture(image)
         found = self.runtime.search(self._encode(picture.image), chosen)
         captions = self.read(found, 0, image, picture.size, chosen.options.count)
         return captions[0] if count is None else captions
 
-    def captions(self, images: Iterable[Source], batch_size: int = 16, **options) -> Iterator[Caption | CaptionerError]:
+    def captions(
+        self, images: Iterable[Source] | Source, batch_size: int = 16, **options
+    ) -> Iterator[Caption | CaptionerError]:
         """Caption many pictures, in their order, with memory that does not grow with their number.
 
         A picture that cannot be read gives its `ImageError` in its place, and the rest goes on.
 
         Args:
-            images: pictures as in `caption`.
+            images: pictures as in `caption`, and folders, whose photos come in the order of their names, with those of
+                the folders within; or a single one of these. `Caption.source` says which photo a caption is of.
             batch_size: pictures that go through the network together.
             **options: fields of `DecodingOptions` but count.
 
@@ -162,7 +172,10 @@ class Captioner:
             raise ConfigError(f"batch_size is 1 or more. Received: {batch_size}")
         if options.get("count", 1) != 1:
             raise ConfigError("captions gives one caption a picture; use caption(picture, count=…) for more")
-        return self._captions(iter(images), batch_size, self._controls(options))
+        groups, options = self._choices(options)
+        if groups:
+            return captions_with(self, _each(images), groups, {**options, "batch_size": batch_size})
+        return self._captions(_each(images), batch_size, self._controls(options))
 
     def _captions(self, images, batch_size, controls):
         for batch in self._read_ahead(images, batch_size):
@@ -183,7 +196,9 @@ class Captioner:
                 for _, reading in waiting:
                     reading.cancel()
 
-    def _read_square(self, image: Source):
+    def _read_square(self, image: Source | CaptionerError):
+        if isinstance(image, CaptionerError):
+            return image
         try:
             picture = read_picture(image)
             return self._square(picture.image), picture.size
@@ -191,13 +206,13 @@ class Captioner:
             return error
 
     def _caption_batch(self, batch, controls) -> list[Caption | CaptionerError]:
-        good = [(image, *read) for image, read in batch if not isinstance(read, ImageError)]
+        good = [(image, *read) for image, read in batch if not isinstance(read, CaptionerError)]
         captions = iter(())
         if good:
             encoded = self.runtime.encode(np.stack([square for _, square, _ in good]))
             found = self.runtime.search(encoded, controls)
             captions = iter([self.read(found, i, image, size, 1)[0] for i, (image, _, size) in enumerate(good)])
-        return [read if isinstance(read, ImageError) else next(captions) for _, read in batch]
+        return [read if isinstance(read, CaptionerError) else next(captions) for _, read in batch]
 
     def annotations(self, squares: np.ndarray) -> np.ndarray:
         """Annotation vectors (batch, locations, channels) of the network's squares, uint8 (batch, size, size, 3).
@@ -223,6 +238,7 @@ class Captioner:
         words = split_words(text)
         if not words:
             raise ConfigError(f"score needs at least one word. Received: {text!r}")
+        image = in_hand(image)
         picture = read_picture(image)
         encoded = self._encode(picture.image)
         found = self.runtime.score(encoded, self.vocabulary.encode(words), self._controls({}))
@@ -239,7 +255,7 @@ class Captioner:
             ImageError: it cannot be read as a picture.
             ConfigError: an option is unknown, out of range, or asks for another strategy.
         """
-        controls = self._controls({"strategy": "greedy", **options})
+        image, controls = in_hand(image), self._controls({"strategy": "greedy", **options})
         if controls.options.strategy not in ("greedy", "sample") or controls.required or controls.options.count > 1:
             raise ConfigError(
                 "stream writes one word after the other: strategy is 'greedy' or 'sample', count 1, without "
@@ -266,6 +282,14 @@ class Captioner:
                 at = in_numpy.record(values, word, log_probability, of_slot)
                 words.append(self._word(at, self.vocabulary.words[word]))
             yield self._caption(words, total / (len(words) + (word == END)), source, size)
+
+    def _choices(self, options: dict[str, Any]) -> tuple[Groups, dict[str, Any]]:
+        """Groups of words of which captions hold one each, seen to be possible with the other options."""
+        groups, options = split_choices(options)
+        if groups:
+            words = [group[0] for group in known_choices(self.vocabulary, groups)]
+            self._controls({**options, "required_words": (*options["required_words"], *words)})
+        return groups, options
 
     def _controls(self, values: dict[str, Any]) -> Controls:
         decoder = self.config.decoder
@@ -340,6 +364,21 @@ def _kind(folder: pathlib.Path, runtime: str) -> str:
             + ("; python -m captioner.export --format graphs adds graphs for onnx" if runtime == "onnx" else "")
         )
     return choices[runtime]
+
+
+def _each(images: Iterable[Source] | Source) -> Iterator[Source | CaptionerError]:
+    """Pictures one by one: folders by their photos, open files by their bytes, an error where one cannot be read."""
+    is_array = isinstance(images, np.ndarray) and images.ndim < 4
+    if is_array or hasattr(images, "read") or isinstance(images, (str, os.PathLike, bytes, bytearray, Image.Image)):
+        images = [images]
+    for image in images:
+        try:
+            if isinstance(image, (str, os.PathLike)) and os.path.isdir(image):
+                yield from find_photos([image]).photos
+            else:
+                yield in_hand(image)
+        except (ImageError, ValueError) as error:  # a null character in a name
+            yield error if isinstance(error, ImageError) else ImageError(f"{image!r}: cannot be opened: {error}")
 
 
 def _result(image: Source, reading: concurrent.futures.Future):

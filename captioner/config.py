@@ -242,7 +242,8 @@ class DecodingOptions(Config):
         diversity: "diverse" takes this from the log-probability of a word for each earlier group that chose it at the
             same step.
         prefix: words the caption begins with.
-        required_words: words it must hold, by "beam" and "greedy" (Hokamp & Liu 2017, grid beam search).
+        required_words: words it must hold, by "beam" and "greedy" (Hokamp & Liu 2017, grid beam search); of "dog|puppy"
+            one is enough, in `Captioner.caption` and `captions`.
         forbidden_words: words it may not hold.
         no_repeat_ngram: no run of so many words occurs twice; 0 allows all.
         no_repeat_within: no word that says something of the picture comes again within so many words, as in "a shirt

@@ -21,13 +21,13 @@ from typing import Any
 from captioner.album import files
 from captioner.album.answer import Answer
 from captioner.album.ledger import Ledger, Written
-from captioner.album.requiring import Captioning, Groups, Photo, captions_with
 from captioner.album.summary import Summary
 from captioner.album.targets.base import Target
 from captioner.album.wording import Wording, joined
 from captioner.caption import Caption
 from captioner.errors import CaptionerError, ConfigError, ImageError, one_line
 from captioner.pictures.reading import MAX_BYTES
+from captioner.requiring import Captioning, Groups, Photo, captions_with
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

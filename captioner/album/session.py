@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from captioner.album.finding import Found, find_photos
 from captioner.album.interruption import heeded
 from captioner.album.ledger import FOLDER, Ledger
-from captioner.album.requiring import Captioning, Photo
 from captioner.album.run import Album, Request
 from captioner.album.summary import Summary
 from captioner.album.targets import make_targets, target_names
@@ -22,6 +21,7 @@ from captioner.caption import Caption
 from captioner.errors import ConfigError, ImageError, one_line
 from captioner.folders.finding import find_model
 from captioner.folders.folder import fingerprint
+from captioner.requiring import Captioning, Photo
 
 
 @dataclasses.dataclass(frozen=True)

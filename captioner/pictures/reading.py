@@ -14,7 +14,7 @@ import re
 import stat
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -55,7 +55,7 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-Source = str | os.PathLike | bytes | Image.Image | np.ndarray
+Source = str | os.PathLike | bytes | BinaryIO | Image.Image | np.ndarray
 
 
 class Picture(NamedTuple):
@@ -82,12 +82,13 @@ def read_picture(source: Source) -> Picture:
     camera noted in EXIF is applied. A picture of more than `FULL_PIXELS` comes smaller, a large JPEG by decoding it so.
 
     Args:
-        source: path, bytes of a file in one of `FORMATS` or HEIF (by pillow-heif), PIL image, or uint8 array
+        source: path, bytes or an open file in one of `FORMATS` or HEIF (by pillow-heif), PIL image, or uint8 array
             (height, width), (h, w, 1), (h, w, 3) or (h, w, 4).
 
     Raises:
         ImageError: it cannot be read as a picture, is damaged, or is larger than `MAX_BYTES` or `MAX_PIXELS`.
     """
+    source = in_hand(source)
     if isinstance(source, np.ndarray):
         source = _from_array(source)
     if isinstance(source, Image.Image):
@@ -100,6 +101,27 @@ def read_picture(source: Source) -> Picture:
     if isinstance(source, (str, os.PathLike)):
         return _decode(_read_file(source), _shown(source))
     raise ImageError(f"a picture is a path, bytes, a PIL image or a uint8 array. Received: {type(source).__name__}")
+
+
+def in_hand(source: Any) -> Any:
+    """The bytes of a file that was opened, as they can be read once only; any other source as it is.
+
+    Raises:
+        ImageError: it cannot be read, or was opened as text.
+    """
+    if not hasattr(source, "read"):
+        return source
+    name = getattr(source, "name", "the open file")
+    name = _shown(name) if isinstance(name, (str, os.PathLike)) else "the open file"
+    try:
+        data = source.read(MAX_BYTES + 1)
+    except UnicodeDecodeError:
+        data = ""
+    except (OSError, ValueError) as error:  # such as a closed one
+        raise ImageError(f"{name}: cannot be read: {error}") from None
+    if not isinstance(data, bytes):
+        raise ImageError(f"{name}: was opened as text; open a picture with mode 'rb'")
+    return data
 
 
 def _shown(path: str | os.PathLike) -> str:

@@ -173,6 +173,8 @@ def _with_room(longest: int, min_words: int) -> int:
 
 def _ids(name: str, texts, vocabulary: Vocabulary) -> tuple[int, ...]:
     words = [word for text in texts for word in split_words(text)]
+    if any("|" in text for text in texts if name == "required_words"):
+        raise ConfigError(f"{name}: choices such as 'dog|puppy' are for caption and captions; name single words here")
     for word in words:
         if word not in vocabulary:
             raise ConfigError(f"{name}: the model does not know the word '{word}'; choose one of its vocabulary.txt")

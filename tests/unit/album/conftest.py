@@ -30,13 +30,14 @@ class Painted:
         self.asked: list[str] = []
         self.confidence = 0.9
 
-    def caption(self, image, required_words=(), **options):
+    def caption(self, image, count=None, required_words=(), **options):
         colour = ("red", "green", "blue")[int(np.asarray(read_picture(image).image).mean((0, 1)).argmax())]
         forbidden = options.get("forbidden_words", "").split()
         texts = [word for word in ("a", colour, "thing", *required_words) if word not in forbidden]
         mask = np.full((2, 2), 0.25, np.float32)
         words = tuple(Word(text, 0.5, mask, confidence=self.confidence) for text in texts)
-        return Caption(words, -float(len(words)), image, (8, 6), threshold=0.5)
+        caption = Caption(words, -float(len(words)), image, (8, 6), threshold=0.5)
+        return caption if count is None else [caption]
 
     def captions(self, images, **options):
         for image in images:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from captioner.album.requiring import parse_groups
 from captioner.album.run import Existing
 from captioner.album.wording import Wording, joined
 from captioner.errors import ConfigError
+from captioner.requiring import parse_groups
 from captioner.wording import as_sentence, shorten
 
 
