@@ -6,10 +6,8 @@ import contextlib
 import csv
 import enum
 import json
-import os
 import pathlib
 import sys
-import warnings
 from typing import Annotated
 
 import typer
@@ -18,15 +16,14 @@ from captioner import __version__
 from captioner.album import options as album
 from captioner.album.finding import read_list
 from captioner.album.run import Request
-from captioner.album.session import Places, caption_photos, model_version, write_captions
+from captioner.album.session import Places, caption_photos, write_captions
 from captioner.album.session import undo as take_back
 from captioner.album.summary import Summary
 from captioner.album.wording import Wording
-from captioner.config import DecodingOptions, read_changes
+from captioner.asking import BeamWidth, Debug, Model, Runs, Set, begin, decoding, end, request_of
 from captioner.errors import CaptionerError, ConfigError, ImageError, one_line
 from captioner.progress import working
-from captioner.quiet import open_stderr, silence_frameworks
-from captioner.requiring import Photo, parse_groups
+from captioner.requiring import Photo
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -49,17 +46,10 @@ def caption(
     photos: Annotated[
         list[str] | None, typer.Argument(help="Pictures, and folders of them.", show_default=False)
     ] = None,
-    model: Annotated[
-        str, typer.Option(help="Model folder, a name of `captioner models`, or hf://USER/NAME.")
-    ] = "models/photos",
-    runtime: Annotated[
-        str, typer.Option(help="What runs the model: auto, onnx (starts at once), keras or saved_model.")
-    ] = "auto",
-    beam_width: Annotated[int, typer.Option(help="Hypotheses kept open, 1 to 20.")] = 5,
-    set: Annotated[
-        list[str] | None,
-        typer.Option(help="Another option of decoding: key=value, such as strategy=sample.", show_default=False),
-    ] = None,
+    model: Model = "models/photos",
+    runtime: Runs = "auto",
+    beam_width: BeamWidth = 5,
+    set: Set = None,
     format: Annotated[
         Format | None, typer.Option(help="How captions are printed; text without --write.", show_default=False)
     ] = None,
@@ -82,23 +72,17 @@ def caption(
     neutral: album.Neutral = False,
     max_characters: album.MaxCharacters = None,
     min_confidence: album.MinConfidence = None,
-    debug: Annotated[bool, typer.Option(help="Show the whole story of an error.")] = False,
+    debug: Debug = False,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Caption photos. `captioner models` lists models, `captioner push MODEL hf://USER/NAME` uploads one.
+    """Caption photos. `captioner alt SITE` fills in alternative texts, `captioner models` lists models,
+    `captioner push MODEL hf://USER/NAME` uploads one.
 
     Exit status 0: every picture has a caption; 1: some could not be read, the rest is done; 2: wrong usage.
     """
-    open_stderr()
-    if sys.stdout is None:
-        print("captioner: cannot write: stdout is closed", file=sys.stderr)
-        raise typer.Exit(1)
-    if not debug:
-        silence_frameworks()
-        warnings.simplefilter("ignore")  # what Pillow says of damaged files; those that matter are refused
-    sys.stdout.reconfigure(errors="surrogateescape" if sys.stdout.encoding == "utf-8" else "backslashreplace")
+    begin(debug)
     try:
         photos = [*(photos or []), *(read_list(listed) if listed else [])]
         if not photos and not (undo and out):
@@ -108,50 +92,17 @@ def caption(
             summary = take_back(places)
         else:
             wording = Wording(prefix, suffix, max_characters, min_confidence)
-            options = _options(beam_width, set, forbid, neutral)
-            request = _request(model, options, require, wording, existing)
+            options = decoding(beam_width, set, forbid, neutral)
+            request = request_of(model, options, require, wording, existing)
             summary = _run(places, (model, runtime), request, format, masks)
         sys.stdout.flush()
     except (CaptionerError, OSError, MemoryError, KeyboardInterrupt) as error:
         if debug:
             raise
-        raise typer.Exit(_end(error)) from None
+        raise typer.Exit(end(error)) from None
     if summary.interrupted:
         raise typer.Exit(130)
     raise typer.Exit(1 if summary.failed else 0)
-
-
-def _end(error: BaseException) -> int:
-    """Say in one line why nothing more comes; returns the exit status."""
-    if isinstance(error, CaptionerError):
-        print(f"captioner: {error}", file=sys.stderr)
-        return 2
-    # Whatever is left for stdout has nowhere to go, and Python would complain of it when it ends.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if isinstance(error, KeyboardInterrupt):
-        return 130
-    if not isinstance(error, BrokenPipeError):  # whoever read along has seen enough: nothing to tell
-        reason = "there is not enough memory" if isinstance(error, MemoryError) else f"cannot write: {error.strerror}"
-        print(one_line(f"captioner: {reason}"), file=sys.stderr)
-    return 1
-
-
-def _options(beam_width: int, changes: list[str] | None, forbidden: list[str] | None, neutral: bool) -> dict:
-    """Options of decoding; lists of words are words with blanks between them."""
-    options = {"beam_width": beam_width, **read_changes(changes or [])}
-    if forbidden:
-        options["forbidden_words"] = " ".join(forbidden).replace(",", " ").replace("|", " ").lower()
-    if neutral:
-        options["neutral"] = True
-    return options
-
-
-def _request(model: str, options: dict, require, wording: Wording, existing) -> Request:
-    if DecodingOptions.parse(options).count > 1:  # before a framework is loaded, which takes seconds
-        raise ConfigError(f"this command writes one caption a photo; leave count out. Received: {options['count']!r}")
-    with working(f"Finding {model}"):
-        version = model_version(model)
-    return Request(version, options, parse_groups(require or []), wording, existing)
 
 
 def _run(places: Places, model: tuple[str, str], request: Request, format: Format | None, masks) -> Summary:
@@ -233,7 +184,11 @@ class _Writer:
 
 
 def main() -> None:
-    """The `captioner` command; a photo or a folder that is called as a command of ours is written ./models."""
+    """The `captioner` command; a photo or a folder that is called as a command of ours is written ./alt."""
+    if sys.argv[1:2] == ["alt"]:
+        from captioner.alt import app as alt
+
+        return alt(sys.argv[2:], prog_name="captioner alt")
     if sys.argv[1:2] not in (["models"], ["push"]):
         return app()
     from captioner.commands import app as commands

@@ -18,6 +18,7 @@ SUFFIXES = frozenset(
     [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif",
      ".hif"]
 )  # fmt: skip
+PAGES = frozenset({".html", ".htm", ".xhtml", ".md", ".markdown"})
 # Folders that disks, network drives and systems keep for themselves: their thumbnails are no photos of anybody.
 MACHINE_FOLDERS = frozenset(
     {"@eadir", "#recycle", "@recycle", "#snapshot", "$recycle.bin", "system volume information", "lost+found",
@@ -69,6 +70,24 @@ def find_photos(places: Sequence[str | os.PathLike], include: Sequence[str] = ()
     return found
 
 
+def find_pages(places: Sequence[str | os.PathLike], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> Found:
+    """The pages of sites, in HTML and Markdown, as `find_photos` finds photos; a folder may have none."""
+    found = Found()
+    for place in places:
+        path = pathlib.Path(place)
+        if path.is_dir():
+            found.folders.append(path)
+            found.photos += _walk(path, include, exclude, found.skipped, PAGES)
+        elif path.suffix.lower() in PAGES and path.is_file():
+            found.photos.append(path)
+        else:
+            what = "is no page" if path.exists() else "does not exist"
+            found.photos.append(
+                ImageError(f"{path}: {what}; give a folder, or a file named {', '.join(sorted(PAGES))}")
+            )
+    return found
+
+
 def read_list(name: str) -> list[str]:
     """Paths of a list: one a line, or each with a null character behind it, as `find -print0` writes them.
 
@@ -98,7 +117,11 @@ def _expand(place: str | os.PathLike) -> list[str | os.PathLike]:
 
 
 def _walk(
-    top: pathlib.Path, include: Sequence[str], exclude: Sequence[str], skipped: collections.Counter[str]
+    top: pathlib.Path,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    skipped: collections.Counter[str],
+    suffixes: frozenset[str] = SUFFIXES,
 ) -> Iterator[pathlib.Path | CaptionerError]:
     waiting = [top]
     while waiting:
@@ -112,7 +135,7 @@ def _walk(
         inner = []
         for entry in entries:
             path = folder / entry.name
-            reason = _reason_to_skip(entry, path.relative_to(top), include, exclude)
+            reason = _reason_to_skip(entry, path.relative_to(top), include, exclude, suffixes)
             if reason:
                 skipped[reason] += 1
             elif entry.is_dir(follow_symlinks=False):
@@ -122,7 +145,7 @@ def _walk(
         waiting += reversed(inner)
 
 
-def _reason_to_skip(entry: os.DirEntry, path: pathlib.Path, include, exclude) -> str:
+def _reason_to_skip(entry: os.DirEntry, path: pathlib.Path, include, exclude, suffixes) -> str:
     """Why an entry of a folder is not taken; empty where it is."""
     try:
         mode = entry.stat(follow_symlinks=False).st_mode
@@ -136,8 +159,8 @@ def _reason_to_skip(entry: os.DirEntry, path: pathlib.Path, include, exclude) ->
         return "excluded"
     if stat.S_ISDIR(mode):
         return "of machines" if entry.name.lower() in MACHINE_FOLDERS else ""
-    if not stat.S_ISREG(mode) or path.suffix.lower() not in SUFFIXES:
-        return "no pictures"
+    if not stat.S_ISREG(mode) or path.suffix.lower() not in suffixes:
+        return "no pictures" if suffixes is SUFFIXES else "no pages"
     return "excluded" if include and not _fits(path, include) else ""
 
 

@@ -27,6 +27,10 @@ WhatOfExisting = Annotated[Existing, _option("--existing", help="What becomes of
 DryRun = Annotated[bool, _option("--dry-run", help="Show what would be written, and write nothing.")]
 Undo = Annotated[bool, _option("--undo", help="Put back what the last run replaced.")]
 
+Journal = Annotated[pathlib.Path | None, _option("--out", help="Folder of the journal; the site unless given.")]
+KeepEmpty = Annotated[bool, _option("--keep-empty", help='Leave alt="" alone: the picture is decoration.')]
+Diff = Annotated[bool, _option("--diff", help="Show the differences of each page.")]
+
 Prefix = Annotated[str, _option("--prefix", help="Stands before every caption.", panel=WORDS)]
 Suffix = Annotated[str, _option("--suffix", help="Stands behind every caption.", panel=WORDS)]
 Forbid = Annotated[list[str] | None, _option("--forbid", help="Words that no caption holds.", panel=WORDS)]

@@ -10,7 +10,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from captioner.album.finding import Found, find_photos
+from captioner.album.finding import Found, find_pages, find_photos
 from captioner.album.interruption import heeded
 from captioner.album.ledger import FOLDER, Ledger
 from captioner.album.run import Album, Request
@@ -18,7 +18,7 @@ from captioner.album.summary import Summary
 from captioner.album.targets import make_targets, target_names
 from captioner.album.targets.base import Target
 from captioner.caption import Caption
-from captioner.errors import ConfigError, ImageError, one_line
+from captioner.errors import CaptionerError, ConfigError, ImageError, one_line
 from captioner.folders.finding import find_model
 from captioner.folders.folder import fingerprint
 from captioner.requiring import Captioning, Photo
@@ -80,14 +80,14 @@ def caption_photos(
     """
     found = places.find()
     summary = Summary(skipped=found.skipped)
-    album = Album(request, load, tell=_tell, show=show)
+    album = Album(request, load, tell=tell, show=show)
     if not found.folders:  # files given by name: Ctrl-C ends the command as it does any other
-        with _bar(len(found.photos)) as advance:
+        with bar(len(found.photos)) as advance:
             album.run(found.photos, summary, advance=advance)
         return summary
-    with heeded() as stop, _bar(len(found.photos)) as advance:
+    with heeded() as stop, bar(len(found.photos)) as advance:
         album.run(found.photos, summary, stop, advance)
-    _tell(str(summary))
+    tell(str(summary))
     return summary
 
 
@@ -113,12 +113,12 @@ def write_captions(
     summary = Summary(skipped=found.skipped)
     with _opened(places) as (ledger, targets):
         propose = print if places.dry_run else None
-        album = Album(request, load, ledger, targets, _tell, show, propose)
-        with heeded() as stop, _bar(len(found.photos)) as advance:
+        album = Album(request, load, ledger, targets, tell, show, propose)
+        with heeded() as stop, bar(len(found.photos)) as advance:
             album.run(found.photos, summary, stop, advance)
         if places.watch and not summary.stopped:
             _watch(places, album, summary)
-    _tell(f"nothing was written; {summary}" if places.dry_run else str(summary))
+    tell(f"nothing was written; {summary}" if places.dry_run else str(summary))
     return summary
 
 
@@ -126,16 +126,53 @@ def _watch(places: Places, album: Album, summary: Summary) -> None:
     """Caption what arrives until Ctrl-C, which here is the way to end."""
     from captioner.album.watching import arrivals
 
-    _tell(f"{summary}; waiting for photos, Ctrl-C ends")
+    tell(f"{summary}; waiting for photos, Ctrl-C ends")
     with heeded() as stop:
         for found in arrivals(places.photos, places.include, places.exclude, stop):
             before = summary.captioned
             album.run(found.photos, summary, stop)
             if summary.captioned > before:
-                _tell(f"{summary.captioned - before:,} captioned")
+                tell(f"{summary.captioned - before:,} captioned")
             if summary.stopped:
                 break
     summary.interrupted, summary.stopped = False, "" if summary.interrupted else summary.stopped
+
+
+def fill_site(
+    places: Places,
+    request: Request,
+    load: Callable[[], Captioning],
+    keep_empty: bool = False,
+    show: Callable[[str], None] | None = None,
+) -> Summary:
+    """Give the pictures of a site's pages the alternative texts that they lack.
+
+    Args:
+        places: folders of sites, and single pages; where to remember; whether to write.
+        request: what is asked for.
+        load: gives the captioner.
+        keep_empty: leave empty texts alone.
+        show: is given the differences of each page.
+
+    Raises:
+        CaptionerError: an option is wrong, the output folder cannot be used, or the model cannot be loaded.
+    """
+    from captioner.album.site.filling import Site  # with a parser of Markdown, which nothing else needs
+
+    pages: list[tuple[pathlib.Path, pathlib.Path] | CaptionerError] = []
+    summary = Summary()
+    for place in places.photos:
+        found = find_pages([place], places.include, places.exclude)
+        root = found.folders[0] if found.folders else pathlib.Path(place).parent
+        pages += [page if isinstance(page, CaptionerError) else (root, pathlib.Path(page)) for page in found.photos]
+    if all(isinstance(page, CaptionerError) for page in pages):  # before a journal is begun
+        raise ConfigError(str(next(iter(pages), f"{places.photos[0]}: has no pages in HTML or Markdown")))
+    with contextlib.closing(Ledger(places.output, places.dry_run)) as ledger, heeded() as stop:
+        site = Site(request, load, ledger, keep_empty, tell, print if places.dry_run else None, show)
+        site.run(pages, summary, stop)
+    done = "nothing was written" if places.dry_run else f"{site.changed:,} of {len(pages):,} pages changed"
+    tell(f"{done}; {summary}")
+    return summary
 
 
 def undo(places: Places) -> Summary:
@@ -149,8 +186,8 @@ def undo(places: Places) -> Summary:
             f"{places.output} has no journal of captions; give the folder they were written to with --out"
         )
     with contextlib.closing(Ledger(places.output)) as ledger:
-        put_back, left = ledger.undo(_tell)
-    _tell(f"{put_back:,} files as they were before the last run; {left:,} left as they are")
+        put_back, left = ledger.undo(tell)
+    tell(f"{put_back:,} files as they were before the last run; {left:,} left as they are")
     return Summary(failed=left)
 
 
@@ -169,12 +206,12 @@ def _opened(places: Places) -> Iterator[tuple[Ledger, list[Target]]]:
                 target.close()
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
     print(f"captioner: {one_line(line)}", file=sys.stderr)
 
 
 @contextlib.contextmanager
-def _bar(total: int) -> Iterator[Callable[[], None]]:
+def bar(total: int) -> Iterator[Callable[[], None]]:
     """A bar with photos a second and the time left, on a terminal; captions go to stdout."""
     if total < 2 or not sys.stderr.isatty():
         yield lambda: None

@@ -54,8 +54,8 @@ def test_a_file_gets_nothing(root):
 
 def test_captions_sent_into_a_file_get_there_while_a_bar_is_shown(root):
     code = (
-        "from captioner.album.session import _bar\n"
-        "with _bar(2) as advance:\n    for name in ('one', 'two'):\n        print(name, flush=True); advance()"
+        "from captioner.album.session import bar\n"
+        "with bar(2) as advance:\n    for name in ('one', 'two'):\n        print(name, flush=True); advance()"
     )
     stdout, shown = on_a_terminal(root, code)
     assert stdout.splitlines() == ["one", "two"] and "captions" in shown

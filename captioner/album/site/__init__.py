@@ -1,0 +1,1 @@
+"""Pages of a site in HTML and Markdown: which pictures lack an alternative text, and the text put there."""
