@@ -25,6 +25,7 @@ from training.evaluation.calibration import trust
 from training.evaluation.captioning import caption_all, caption_examples
 from training.evaluation.coco_results import read_predictions, write_coco
 from training.evaluation.grounding import average, evaluate_boxes, measure_written, shared_by_neighbours
+from training.evaluation.objects import judge_objects
 from training.evaluation.scores import compare, each_score, judge
 from training.evaluation.wording import resaved
 from training.reports.evaluation import COLUMNS, best_and_worst, form, write_report
@@ -84,6 +85,7 @@ def evaluate(
         metrics["same_resaved"] = _same_resaved(captioner, examples, options)
     if boxes:
         metrics["boxes"] = _masks_against_boxes(captioner, examples, captions, boxes)
+        metrics["objects"] = _objects(examples, captions, boxes)
     _write(out / "metrics.json", metrics)
     each = each_score(texts, [example.captions for example in examples])
     write_report(
@@ -138,6 +140,11 @@ def _masks_against_boxes(captioner: Captioner, examples, captions, path: pathlib
     return {**figures, **({"written": average(written)} if written else {})}
 
 
+def _objects(examples, captions, path: pathlib.Path) -> dict[str, float]:
+    boxes = read_boxes(path)
+    return judge_objects(captions, [boxes.get(example.image.name, []) for example in examples])
+
+
 def _same_resaved(captioner: Captioner, examples: list[Example], options: dict) -> float:
     """Share of the captions that stay the same when a picture of 224 px is saved once more as JPEG."""
     pairs = [resaved(open_image(example.image)) for example in examples]
@@ -152,8 +159,10 @@ def _write(path: pathlib.Path, value) -> None:
 def _show(metrics: dict) -> None:
     table = rich.table.Table("score", "value")
     for name, value in metrics.items():
-        if name not in ("boxes", "baselines", "by_length", "reliability", *COLUMNS):
+        if name not in ("boxes", "objects", "baselines", "by_length", "reliability", *COLUMNS):
             table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+    for name, value in metrics.get("objects", {}).items():
+        table.add_row(name, f"{value:.4f}")
     rich.print(table)
     rows = {"this model": metrics, **{SHORT[name]: row for name, row in metrics["baselines"].items()}}
     table = rich.table.Table("score", *rows)
