@@ -34,6 +34,7 @@ def prepare(
     strict: bool = False,
     drop_near_duplicates: bool = False,
     allow_outside: bool = False,
+    uncaptioned: str = "",
 ) -> Examination:
     """Write `out`/captions.jsonl and `out`/report.html from a source.
 
@@ -45,6 +46,7 @@ def prepare(
         strict: refuse a source with any finding, once the report is written.
         drop_near_duplicates: leave out pictures of train or dev nearly the same as one of a later split.
         allow_outside: take pictures outside the source's folder of pictures, which a file of captions may name.
+        uncaptioned: of "shapes", a kind that no caption of train names, see `training.shapes.write_shapes`.
 
     Returns:
         What was found.
@@ -55,8 +57,10 @@ def prepare(
     """
     out = pathlib.Path(out)
     if source == "shapes":
-        shapes.write_shapes(out)
+        shapes.write_shapes(out, uncaptioned=uncaptioned)
         return _report(source, out, _of_shapes(out), max_words, drop_near_duplicates)
+    if uncaptioned:
+        raise DatasetError(f"--uncaptioned is for shapes, whose captions are drawn. Received: {source}")
     if not (dev >= 0 and test >= 0 and dev + test < 1):
         raise DatasetError(f"shares of dev and test are 0 or more and leave something to train on: {dev}, {test}")
     reading = read_source(source, allow_outside)
@@ -83,7 +87,8 @@ def _report(source: str, out: pathlib.Path, reading: Reading, max_words: int, dr
 
 def _of_shapes(out: pathlib.Path) -> Reading:
     """The generated pictures, read as those of any other source."""
-    records = [Record(example.image, list(example.captions), example.split) for example in read_dataset(out)]
+    captioned = (example for example in read_dataset(out) if example.captions)
+    records = [Record(example.image, list(example.captions), example.split) for example in captioned]
     return Reading(records, images=out)
 
 
@@ -117,9 +122,12 @@ def main(
     allow_outside: Annotated[
         bool, typer.Option("--allow-outside", help="Take pictures outside the folder of pictures, too.")
     ] = False,
+    uncaptioned: Annotated[
+        str, typer.Option(help="Of shapes: a kind, such as star, that no caption to learn from names.")
+    ] = "",
 ) -> None:
     """Make a data set ready for training and say what is wrong with it."""
-    prepare(source, out, dev, test, max_words, strict, drop_near_duplicates, allow_outside)
+    prepare(source, out, dev, test, max_words, strict, drop_near_duplicates, allow_outside, uncaptioned)
     examples = read_dataset(out)
     pictures = {split: sum(example.split == split for example in examples) for split in SPLITS}
     captions = sum(len(example.captions) for example in examples)

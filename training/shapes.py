@@ -24,6 +24,7 @@ from PIL import Image, ImageDraw
 from captioner.errors import DatasetError
 from captioner.vocabulary import split_words
 from training.data.datasets import SPLITS, Example, write_boxes, write_dataset
+from training.data.detections import write_detections
 
 Box = tuple[float, float, float, float]
 
@@ -170,49 +171,79 @@ def is_right(caption: str, references: Sequence[str]) -> bool:
 
 
 def write_shapes(
-    folder: str | pathlib.Path, counts: Mapping[str, int] = COUNTS, image_size: int = 128, seed: int = 0
+    folder: str | pathlib.Path,
+    counts: Mapping[str, int] = COUNTS,
+    image_size: int = 128,
+    seed: int = 0,
+    uncaptioned: str = "",
 ) -> pathlib.Path:
     """Draw a data set: folder/images/*.png, folder/boxes.json.gz and, last, folder/captions.jsonl.
+
+    A kind may be left out of all captions that are learned from, to see whether a model learns its name otherwise.
+    Then pictures of train that show it have no captions, dev has no such picture, and besides there are
+    folder/detections.json.gz, what a detector would see in train, and folder/texts.txt, captions of scenes of every
+    kind of which there are no pictures, half as many as train has pictures.
 
     Args:
         folder: made where it is missing.
         counts: pictures in each split.
         image_size: side of the pictures in pixels.
         seed: the same seed gives the same files; no scene is in two splits.
+        uncaptioned: that kind, a key of `PLURALS`; "" leaves none out.
 
     Returns:
         The path of captions.jsonl.
 
     Raises:
-        DatasetError: a split that does not exist, a negative count, or pictures too small to tell shapes apart.
+        DatasetError: a split that does not exist, a negative count, or pictures too small to tell shapes apart, or no
+            such kind.
     """
     if image_size < 32 or not set(counts) <= set(SPLITS) or min(counts.values(), default=-1) < 0:
         raise DatasetError(
             f"shapes need counts of 0 or more for {', '.join(SPLITS)} and an image_size of 32 or more. "
             f"Received: {dict(counts)}, {image_size}"
         )
+    if uncaptioned and uncaptioned not in PLURALS:
+        raise DatasetError(f"uncaptioned is one of {', '.join(PLURALS)}. Received: {uncaptioned!r}")
     folder = pathlib.Path(folder)
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    examples, boxes = [], {}
-    scenes = rich.progress.track(_scenes(counts, seed), "shapes", total=sum(counts.values()))
+    examples, boxes, seen = [], {}, {}
+    scenes = rich.progress.track(_scenes(counts, seed, uncaptioned), "shapes", total=sum(counts.values()))
     for split, number, scene in scenes:
         path = folder / "images" / f"{split}_{number:05d}.png"
         draw_scene(scene, image_size).save(path)
-        captions = captions_of(scene)
+        captions = () if split == "train" and _shows(scene, uncaptioned) else captions_of(scene)
         boxes[path.name] = [{"text": caption, "phrases": phrases_of(scene, caption)} for caption in captions]
         examples.append(Example(str(path), split, captions))
+        if split == "train":
+            seen[path.name] = [[shape.kind, 1.0, *shape.box] for shape in scene.shapes]
     write_boxes(boxes, folder / "boxes.json.gz")
+    if uncaptioned:
+        write_detections(seen, folder / "detections.json.gz")
+        (folder / "texts.txt").write_text("".join(f"{text}\n" for text in _texts(counts.get("train", 0) // 2, seed)))
     return write_dataset(examples, folder)
 
 
-def _scenes(counts: Mapping[str, int], seed: int) -> Iterator[tuple[str, int, Scene]]:
+def _shows(scene: Scene, kind: str) -> bool:
+    return any(shape.kind == kind for shape in scene.shapes)
+
+
+def _texts(count: int, seed: int) -> Iterator[str]:
+    """True captions of scenes that nobody draws."""
+    rng = np.random.default_rng([seed, len(SPLITS)])
+    for _ in range(count):
+        captions = captions_of(sample_scene(rng))
+        yield captions[rng.integers(len(captions))]
+
+
+def _scenes(counts: Mapping[str, int], seed: int, uncaptioned: str) -> Iterator[tuple[str, int, Scene]]:
     """(split, number, scene), no two scenes with the same shapes in the same places."""
     seen = set()
     for position, split in enumerate(SPLITS):
         rng = np.random.default_rng([seed, position])  # a split stays as it is when another one grows
         for number in range(counts.get(split, 0)):
             scene = sample_scene(rng)
-            while frozenset(scene.shapes) in seen:
+            while frozenset(scene.shapes) in seen or (split == "dev" and _shows(scene, uncaptioned)):
                 scene = sample_scene(rng)
             seen.add(frozenset(scene.shapes))
             yield split, number, scene

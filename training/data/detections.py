@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import gzip
+import json
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
@@ -98,6 +100,11 @@ def read_detections(paths: Iterable[str | pathlib.Path], classes: Sequence[str] 
     names = tuple(classes) or tuple(sorted({found[0] for all_found in of_photo.values() for found in all_found}))
     kept = set(names)
     return Detections({photo: [f for f in found if f[0] in kept] for photo, found in of_photo.items()}, names)
+
+
+def write_detections(of_photo: Mapping[str, Sequence[Sequence]], path: pathlib.Path) -> None:
+    """Write what `read_detections` reads."""
+    path.write_bytes(gzip.compress(json.dumps(of_photo).encode(), mtime=0))
 
 
 def _read(path: str | pathlib.Path) -> dict[str, list[Detection]]:

@@ -339,12 +339,13 @@ class ImageBatches(Batches):
         self.by_picture: list[list[int]] = [[] for _ in examples]
         for place, caption in enumerate(captions):
             self.by_picture[caption.picture].append(place)
+        self.captioned = np.array([picture for picture, row in enumerate(self.by_picture) if row])
         self.most = max(len(row) for row in self.by_picture)
         self.pool = concurrent.futures.ThreadPoolExecutor(2)
         super().__init__(captions, mirrored, grid, sampling, hosts)
 
     def _arrange(self, rng):
-        order, size = rng.permutation(len(self.examples)), self.sampling.size
+        order, size = rng.permutation(self.captioned), self.sampling.size
         return [order[i : i + size] for i in range(0, len(order), size)]
 
     def __getitem__(self, index: int):

@@ -89,7 +89,7 @@ class SelfCriticalBatches:
             controls.options.strategy: Searcher(network.decoder, controls.structure)
             for controls in (self.sampled, self.greedy)
         }
-        self.pictures = len(examples)
+        self.pictures = np.array([place for place, example in enumerate(examples) if example.captions])
         self.begin_epoch(0)
 
     def __len__(self) -> int:
@@ -99,7 +99,7 @@ class SelfCriticalBatches:
         """The order of an epoch. The pictures that fill no whole batch have their turn in another."""
         self.epoch = epoch
         order = np.random.default_rng((self.seed, epoch)).permutation(self.pictures)
-        size = min(self.size, self.pictures)
+        size = min(self.size, len(self.pictures))
         self.batches = [order[i : i + size] for i in range(0, len(order) - size + 1, size)][: self.steps]
 
     def __getitem__(self, index: int):

@@ -65,6 +65,7 @@ def nearest_captions(
         train: training pictures.
         cache: folder that keeps the vectors, so that they are computed once for an encoder.
     """
+    train = [example for example in train if example.captions]
     vectors = [_mean_vectors(captioner, chosen, cache) for chosen in (examples, train)]
     mine, theirs = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in vectors)
     nearest = np.concatenate([(mine[i : i + 256] @ theirs.T).argmax(1) for i in range(0, len(mine), 256)])

@@ -12,6 +12,8 @@ from PIL import Image
 from captioner.errors import DatasetError
 from training import shapes
 from training.data.datasets import read_boxes, read_dataset
+from training.data.detections import read_detections
+from training.data.texts import read_texts
 from training.shapes import COLOURS, PLURALS, SIZES, Scene, Shape, captions_of, draw_scene, phrases_of, sample_scene
 
 SIDE = 128
@@ -229,3 +231,23 @@ def test_wrong_arguments_are_named(tmp_path, counts, image_size):
     with pytest.raises(DatasetError, match="shapes need counts"):
         shapes.write_shapes(tmp_path / "out", counts, image_size)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_kind_without_captions_is_boxed_and_in_texts(tmp_path):
+    shapes.write_shapes(tmp_path, {"train": 24, "dev": 6, "test": 8}, image_size=64, seed=3, uncaptioned="star")
+    of_split = {split: [e for e in read_dataset(tmp_path) if e.split == split] for split in ("train", "dev", "test")}
+    assert not any("star" in text for split in ("train", "dev") for e in of_split[split] for text in e.captions)
+    assert any("star" in text for e in of_split["test"] for text in e.captions)
+    detections = read_detections([tmp_path / "detections.json.gz"], list(PLURALS))
+    for example in of_split["train"]:
+        kinds = {kind for kind, *_ in detections.of_photo[example.image.name]}
+        assert ("star" in kinds) == (not example.captions)
+    texts = read_texts(tmp_path / "texts.txt")
+    assert len(texts) == 12
+    assert any("star" in text for text in texts)
+    assert set(read_boxes(tmp_path / "boxes.json.gz")) >= {e.image.name for e in of_split["train"]}
+
+
+def test_a_kind_that_there_is_not_is_refused(tmp_path):
+    with pytest.raises(DatasetError, match="uncaptioned is one of circle, .*Received: 'hexagon'"):
+        shapes.write_shapes(tmp_path, {"train": 1}, uncaptioned="hexagon")

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, Self
 
 import pydantic
 
@@ -21,7 +21,13 @@ class Line(Row):
 
     image: str = pydantic.Field(min_length=1, max_length=4096, pattern=r"^[^\x00]*$")
     split: Literal["train", "dev", "test"]
-    captions: list[str] = pydantic.Field(min_length=1)
+    captions: list[str]
+
+    @pydantic.model_validator(mode="after")
+    def _captioned(self) -> Self:
+        if not self.captions and self.split != "train":
+            raise ValueError("a picture without captions can only teach class maps, in train")
+        return self
 
 
 LINE = pydantic.TypeAdapter(Line)
@@ -30,6 +36,8 @@ LINE = pydantic.TypeAdapter(Line)
 @dataclasses.dataclass(frozen=True, slots=True)
 class Example:
     """One picture, the split it belongs to, and its captions as they were written.
+
+    One of train may have none: it teaches class maps, by its detections, and is in no batch of captions.
 
     It holds the name of its file and makes the path when asked: a path that was asked for its parts keeps them, which
     is half a kilobyte for every picture of a data set.
@@ -86,7 +94,7 @@ def _example(path: pathlib.Path, number: int, line: str) -> Example:
     except ValueError as error:
         raise DatasetError(
             f"{path} line {number}: expected image, split and captions as JSON; split is one of {', '.join(SPLITS)} "
-            f"and captions is a list of one or more texts ({error})"
+            f"and captions is a list of texts, one or more outside of train ({error})"
         ) from None
     return Example(str(path.parent / row.image), row.split, tuple(row.captions))
 

@@ -158,6 +158,16 @@ def test_pictures_come_with_all_their_captions(tmp_path):
     assert seen == {p: sorted(c.ids for c in captions if c.picture == p) for p in range(3)}
 
 
+def test_a_picture_without_captions_is_in_no_batch(tmp_path):
+    examples = [Example(str(tmp_path / f"{i}.png"), "train", ("a dog",) if i % 2 else ()) for i in range(4)]
+    for shown in examples:
+        Image.new("RGB", (32, 32)).save(shown.image)
+    encoder = EncoderConfig(architecture="MobileNetV2", layers=("block_5_add",), image_size=32)
+    captions = encode_captions(examples, VOCABULARY, 9)
+    batches = ImageBatches(captions, [None] * len(captions), (2, 2), Sampling(1), examples, encoder)
+    assert sorted(int(batch[0]) for batch in batches.batches) == [1, 3]
+
+
 def test_a_mirrored_picture_is_mirrored_with_all_its_captions(tmp_path):
     pixels = np.zeros((32, 32, 3), np.uint8)
     pixels[:, :16] = 200
@@ -195,7 +205,7 @@ def test_a_data_set_reads_back(tmp_path):
         ("{", "line 2: expected image, split and captions as JSON"),
         ('{"image": "a.png", "split": "train"}', "line 2"),
         ('{"image": "a.png", "split": "valid", "captions": ["a"]}', "split is one of train, dev, test"),
-        ('{"image": "a.png", "split": "dev", "captions": []}', "captions is a list of one or more texts"),
+        ('{"image": "a.png", "split": "dev", "captions": []}', "captions is a list of texts, one or more outside of train"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path, line, message):
