@@ -19,9 +19,10 @@ from captioner.album.finding import find_photos
 from captioner.caption import Caption, Word
 from captioner.confidence import rate_words
 from captioner.config import ModelConfig, decoding_options
-from captioner.errors import CaptionerError, ConfigError, ImageError
+from captioner.errors import CaptionerError, ConfigError, ImageError, ModelError
+from captioner.evidence import Evidence
 from captioner.folders.finding import find_model
-from captioner.folders.folder import has_graphs, verify
+from captioner.folders.folder import EVIDENCE, has_graphs, verify
 from captioner.pictures.geometry import network_square
 from captioner.pictures.reading import Source, in_hand, read_picture
 from captioner.requiring import Groups, caption_with, captions_with, known_choices, split_choices
@@ -46,6 +47,7 @@ class Captioner:
         runtime: what runs the model.
         name: of its folder.
         folder: where the model lies; None for a network in memory.
+        evidence: what pictures say of words, where the model was calibrated with it.
 
     Attributes:
         config: how the network is built.
@@ -55,12 +57,21 @@ class Captioner:
         name: of its folder; empty for a network in memory.
     """
 
-    def __init__(self, runtime: Runtime, name: str = "", folder: pathlib.Path | None = None):
+    def __init__(
+        self,
+        runtime: Runtime,
+        name: str = "",
+        folder: pathlib.Path | None = None,
+        evidence: Evidence | None = None,
+    ):
         self._runtime, self._process, self.name, self._folder = runtime, os.getpid(), name, folder
         self.config: ModelConfig = runtime.config
         self.vocabulary: Vocabulary = runtime.vocabulary
         self.grid: tuple[int, int] = runtime.grid
         self.metrics: dict[str, Any] = runtime.metrics
+        self._evidence = evidence
+        confidence = runtime.config.confidence
+        self._confidence = confidence if evidence or not (confidence and confidence.needs_evidence) else None
         self._encodings: collections.OrderedDict[bytes, Any] = collections.OrderedDict()
 
     @property
@@ -93,19 +104,11 @@ class Captioner:
             ConfigError: the folder cannot be run so.
         """
         folder = find_model(folder)
-        kind = _kind(folder, runtime)
-        # Imported here, so that an ONNX folder runs where neither Keras nor TensorFlow is installed.
-        if kind in ("onnx", "graphs"):
-            from captioner.runtimes.onnx import OnnxRuntime
-
-            return cls(OnnxRuntime(folder, kind == "graphs", threads), folder.resolve().name, folder)
-        if kind == "saved_model":
-            from captioner.runtimes.saved_model import SavedModelRuntime
-
-            return cls(SavedModelRuntime(folder), folder.resolve().name, folder)
-        from captioner.runtimes.keras_model import KerasRuntime
-
-        return cls(KerasRuntime.load(folder), folder.resolve().name, folder)
+        runs = _load(folder, _kind(folder, runtime), threads)
+        evidence = Evidence.load(folder, runs.vocabulary)
+        if runs.config.confidence and runs.config.confidence.needs_evidence and not evidence:
+            raise ModelError(f"{folder / EVIDENCE} is missing, which config.json rates words by; copy the folder again")
+        return cls(runs, folder.resolve().name, folder, evidence)
 
     @classmethod
     def of(cls, model: CaptionModel, vocabulary: Vocabulary, metrics: dict[str, Any] | None = None) -> Self:
@@ -148,8 +151,9 @@ class Captioner:
             return caption_with(self, image, groups, options)
         chosen = self._controls(options)
         picture = read_picture(image)
-        found = self.runtime.search(self._encode(picture.image), chosen)
-        captions = self.read(found, 0, image, picture.size, chosen.options.count)
+        encoded = self._encode(picture.image)
+        found = self.runtime.search(encoded, chosen)
+        captions = self.read(found, 0, image, picture.size, chosen.options.count, known=self._known(encoded, 0))
         return captions[0] if count is None else captions
 
     def captions(
@@ -211,7 +215,12 @@ class Captioner:
         if good:
             encoded = self.runtime.encode(np.stack([square for _, square, _ in good]))
             found = self.runtime.search(encoded, controls)
-            captions = iter([self.read(found, i, image, size, 1)[0] for i, (image, _, size) in enumerate(good)])
+            captions = iter(
+                [
+                    self.read(found, i, image, size, 1, known=self._known(encoded, i))[0]
+                    for i, (image, _, size) in enumerate(good)
+                ]
+            )
         return [read if isinstance(read, CaptionerError) else next(captions) for _, read in batch]
 
     def annotations(self, squares: np.ndarray) -> np.ndarray:
@@ -220,10 +229,7 @@ class Captioner:
         Raises:
             ConfigError: the model was exported by a version whose encoders gave no annotation vectors.
         """
-        encoded = self.runtime.encode(squares)
-        if isinstance(encoded, dict) and "annotations" not in encoded:
-            raise ConfigError("the exported model gives no annotation vectors; export it again")
-        return encoded["annotations"] if isinstance(encoded, dict) else encoded
+        return _annotations(self.runtime.encode(squares))
 
     def score(self, image: Source, text: str) -> Caption:
         """The caption of given words, teacher-forced: their probabilities, and where the network looks at each.
@@ -242,7 +248,7 @@ class Captioner:
         picture = read_picture(image)
         encoded = self._encode(picture.image)
         found = self.runtime.score(encoded, self.vocabulary.encode(words), self._controls({}))
-        return self.read(found, 0, image, picture.size, 1, words)[0]
+        return self.read(found, 0, image, picture.size, 1, words, self._known(encoded, 0))[0]
 
     def stream(self, image: Source, **options) -> Iterator[Caption]:
         """The caption of one picture, growing word by word; the last one's score has the end included.
@@ -266,7 +272,7 @@ class Captioner:
 
     def _stream(self, source: Source, size, encoded, controls: Controls) -> Iterator[Caption]:
         memory, state = self.runtime.start(encoded)
-        chance = controls.chance()[0]
+        chance, known = controls.chance()[0], self._known(encoded, 0)
         word, ids, words, total = START, [], [], 0.0
         while word != END:
             log_probabilities, state, outputs = self.runtime.step(np.array([[word]], np.int32), state, memory)
@@ -281,7 +287,7 @@ class Captioner:
                 of_slot = {name: value[0, 0] for name, value in outputs.items()}
                 at = in_numpy.record(values, word, log_probability, of_slot)
                 words.append(self._word(at, self.vocabulary.words[word]))
-            yield self._caption(words, total / (len(words) + (word == END)), source, size)
+            yield self._caption(words, total / (len(words) + (word == END)), source, size, known)
 
     def _choices(self, options: dict[str, Any]) -> tuple[Groups, dict[str, Any]]:
         """Groups of words of which captions hold one each, seen to be possible with the other options."""
@@ -310,7 +316,20 @@ class Captioner:
             self._encodings.popitem(last=False)
         return encoded
 
-    def read(self, found, row: int, source: Source, size, count: int, texts: list[str] | None = None) -> list[Caption]:
+    def _known(self, encoded: Any, row: int) -> np.ndarray | None:
+        """What picture `row` says of each word of the vocabulary, where the model was calibrated with that."""
+        return self._evidence.read(_annotations(encoded)[row]) if self._evidence else None
+
+    def read(
+        self,
+        found,
+        row: int,
+        source: Source,
+        size,
+        count: int,
+        texts: list[str] | None = None,
+        known: np.ndarray | None = None,
+    ) -> list[Caption]:
         """Captions of picture `row` out of the tensors of `captioner.search.in_graph`."""
         captions = []
         for rank in range(count):
@@ -323,13 +342,15 @@ class Captioner:
                 self._word({name: values[time] for name, values in of_caption.items()}, text)
                 for time, text in enumerate(words)
             ]
-            captions.append(self._caption(seen, total / (length + 1), source, size))
+            captions.append(self._caption(seen, total / (length + 1), source, size, known))
         return captions
 
-    def _caption(self, words: Sequence[Word], score: float, source: Source, size: tuple[int, int]) -> Caption:
+    def _caption(
+        self, words: Sequence[Word], score: float, source: Source, size: tuple[int, int], known: np.ndarray | None
+    ) -> Caption:
         """A caption of these words, with its confidence where the model is calibrated."""
-        model = self.config.confidence
-        rated = rate_words(model, words, self.vocabulary) if model else tuple(words)
+        model = self._confidence
+        rated = rate_words(model, words, self.vocabulary, known) if model else tuple(words)
         return Caption(rated, score, source, size, self.config.encoder.resize, model.threshold if model else None)
 
     def _word(self, at: dict[str, np.ndarray], text: str) -> Word:
@@ -347,6 +368,32 @@ class Captioner:
             sentinel=float(at["sentinel"]) if "sentinel" in at else None,
             heads=at["heads"].reshape(-1, *grid) if "heads" in at else None,
         )
+
+
+def _annotations(encoded: Any) -> np.ndarray:
+    """The annotation vectors of what a runtime has encoded.
+
+    Raises:
+        ConfigError: the model was exported by a version whose encoders gave none.
+    """
+    if isinstance(encoded, dict) and "annotations" not in encoded:
+        raise ConfigError("the exported model gives no annotation vectors; export it again")
+    return encoded["annotations"] if isinstance(encoded, dict) else encoded
+
+
+def _load(folder: pathlib.Path, kind: str, threads: int | None) -> Runtime:
+    """What runs a folder. Imported here, so that ONNX runs where neither Keras nor TensorFlow is installed."""
+    if kind in ("onnx", "graphs"):
+        from captioner.runtimes.onnx import OnnxRuntime
+
+        return OnnxRuntime(folder, kind == "graphs", threads)
+    if kind == "saved_model":
+        from captioner.runtimes.saved_model import SavedModelRuntime
+
+        return SavedModelRuntime(folder)
+    from captioner.runtimes.keras_model import KerasRuntime
+
+    return KerasRuntime.load(folder)
 
 
 def _kind(folder: pathlib.Path, runtime: str) -> str:

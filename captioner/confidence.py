@@ -16,13 +16,20 @@ from captioner.caption import Word
 from captioner.config import ConfidenceConfig
 from captioner.vocabulary import FUNCTION_WORDS, Vocabulary
 
-FEATURES = ("probability", "caption", "lead", "focus", "frequency")  # the weights of `ConfidenceConfig`, in this order
+# The weights of `ConfidenceConfig`, in this order.
+FEATURES = ("probability", "caption", "lead", "focus", "frequency", "shown", "record")
 LEAST = 1e-4  # a probability below it counts as this
 
 
-def rate_words(model: ConfidenceConfig, words: Sequence[Word], vocabulary: Vocabulary) -> tuple[Word, ...]:
-    """The words of a caption, each content word with its confidence."""
-    content, features = word_features(words, vocabulary)
+def rate_words(
+    model: ConfidenceConfig, words: Sequence[Word], vocabulary: Vocabulary, known: np.ndarray | None = None
+) -> tuple[Word, ...]:
+    """The words of a caption, each content word with its confidence.
+
+    Args:
+        known: what `captioner.evidence.Evidence.read` says of each word of the vocabulary; None where nothing does.
+    """
+    content, features = word_features(words, vocabulary, known)
     rated = dict(zip(content, chances(model, features).tolist(), strict=True))
     return tuple(dataclasses.replace(word, confidence=rated.get(place)) for place, word in enumerate(words))
 
@@ -38,7 +45,9 @@ def is_content(word: str) -> bool:
     return word not in FUNCTION_WORDS
 
 
-def word_features(words: Sequence[Word], vocabulary: Vocabulary) -> tuple[list[int], np.ndarray]:
+def word_features(
+    words: Sequence[Word], vocabulary: Vocabulary, known: np.ndarray | None = None
+) -> tuple[list[int], np.ndarray]:
     """What the model reads: places of the content words, and their `FEATURES`, float64 (content words, features)."""
     content = [place for place, word in enumerate(words) if is_content(word.text)]
     logs = [_log(words[place].probability) for place in content]
@@ -50,6 +59,7 @@ def word_features(words: Sequence[Word], vocabulary: Vocabulary) -> tuple[list[i
             log - _best_other(words[place]),
             focus(words[place].mask),
             -_log_place(words[place].text, vocabulary),
+            *((0.0, 0.0) if known is None else known[vocabulary.encode([words[place].text])[0]]),
         ]
         for place, log in zip(content, logs, strict=True)
     ]

@@ -197,6 +197,8 @@ class ConfidenceConfig(Config):
             instead; negative where another was likelier.
         focus: weight of how narrow the mask is: 1 less its entropy as a share of the uniform mask's.
         frequency: weight of how common the word is: minus the logarithm of its place in the vocabulary.
+        shown: weight of the chance that people use the word of the picture, as its annotation vectors tell.
+        record: weight of the log odds that the word is right when the model writes it.
         threshold: a caption is sure from this confidence on.
     """
 
@@ -206,7 +208,14 @@ class ConfidenceConfig(Config):
     lead: float = pydantic.Field(ge=0)
     focus: float = pydantic.Field(ge=0)
     frequency: float = pydantic.Field(ge=0)
+    shown: float = pydantic.Field(0.0, ge=0)
+    record: float = pydantic.Field(0.0, ge=0)
     threshold: float = pydantic.Field(ge=0, le=1)
+
+    @property
+    def needs_evidence(self) -> bool:
+        """Whether it reads what `captioner.evidence` knows."""
+        return bool(self.shown or self.record)
 
 
 class ModelConfig(Config):

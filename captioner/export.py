@@ -27,6 +27,7 @@ from captioner.config import decoding_options
 from captioner.errors import CaptionerError, ConfigError, ModelError
 from captioner.folders.finding import find_model
 from captioner.folders.folder import (
+    EVIDENCE,
     GRAPHS,
     read_card,
     write_common,
@@ -88,6 +89,8 @@ def export(model: str | os.PathLike, out: str | os.PathLike, format: str, **opti
             with no_framework_noise():
                 Servable(functions, vocabulary, controls).save(partial)
         write_json(partial / "export.json", {"kind": str(format), "grid": list(network.encoder.grid)})
+        if (find_model(model) / EVIDENCE).is_file():
+            shutil.copy(find_model(model) / EVIDENCE, partial)
         write_common(partial, str(format), network.config, vocabulary, metrics, card)
     return out
 

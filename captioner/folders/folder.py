@@ -8,6 +8,8 @@ config.json  vocabulary.txt  metrics.json  README.md  manifest.json, and the par
 - "keras": model.safetensors, and for onnxruntime graphs.json, encoder.onnx, step.onnx, whose numbers lie in it;
 - "saved_model": export.json, saved_model.pb, variables/;
 - "onnx": export.json, encoder.onnx, step.onnx.
+
+A model that was calibrated may hold evidence.safetensors besides, whatever its kind.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ PARTS = {
 }
 GRAPHS = ("graphs.json", "encoder.onnx", "step.onnx")  # all or none of them are in a folder of kind "keras"
 COMMON = ("config.json", "vocabulary.txt")
+EVIDENCE = "evidence.safetensors"  # in a folder that was calibrated with it, see `captioner.evidence`
 MAX_TEXT = 16_000_000  # bytes of a text file; the vocabulary of a model is some hundred kilobytes
 MAX_WEIGHTS = 4_000_000_000  # bytes of a file of weights
 
@@ -128,11 +131,12 @@ def write_common(
 def write_manifest(folder: pathlib.Path, kind: str = "keras") -> None:
     """Write manifest.json: format version, kind, library versions, sha256 of the parts that belong together."""
     graphs = GRAPHS if kind == "keras" and (folder / GRAPHS[0]).is_file() else ()
+    evidence = (EVIDENCE,) if (folder / EVIDENCE).is_file() else ()
     manifest = {
         "format_version": FORMAT_VERSION,
         "kind": kind,
         "versions": {"captioner": captioner.__version__},
-        "sha256": {name: _sha256(folder / name) for name in (*COMMON, *PARTS[kind], *graphs)},
+        "sha256": {name: _sha256(folder / name) for name in (*COMMON, *PARTS[kind], *graphs, *evidence)},
     }
     write_json(folder / "manifest.json", manifest)
 
@@ -147,7 +151,7 @@ def verify(folder: pathlib.Path) -> str:
         ModelError: a part is missing, a link, too long, or differs from what the manifest says.
     """
     manifest = _read_manifest(folder / "manifest.json")
-    parts = (*COMMON, *PARTS[manifest.kind], *(GRAPHS if _names_graphs(manifest) else ()))
+    parts = (*COMMON, *PARTS[manifest.kind], *(GRAPHS if _names_graphs(manifest) else ()), *_evidence(manifest))
     for name in parts:
         check_part(folder, name)
         if _sha256(folder / name) != manifest.sha256.get(name):
@@ -161,7 +165,7 @@ def verify(folder: pathlib.Path) -> str:
 
 
 def fingerprint(folder: pathlib.Path) -> str:
-    """What tells the captions of one model from those of another: a hash of config, vocabulary and weights.
+    """What tells the captions of one model from those of another: a hash of config, vocabulary, weights and evidence.
 
     They stand in the manifest, so that no large file is read. Graphs that are added to a folder, its card and the
     version that wrote it change no caption and stay out.
@@ -170,7 +174,7 @@ def fingerprint(folder: pathlib.Path) -> str:
         ModelError: there is no manifest, or it cannot be read.
     """
     manifest = _read_manifest(folder / "manifest.json")
-    parts = [(name, manifest.sha256.get(name)) for name in (*COMMON, *PARTS[manifest.kind])]
+    parts = [(name, manifest.sha256.get(name)) for name in (*COMMON, *PARTS[manifest.kind], *_evidence(manifest))]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -181,6 +185,10 @@ def has_graphs(folder: pathlib.Path) -> bool:
 
 def _names_graphs(manifest: Manifest) -> bool:
     return manifest.kind == "keras" and any(name in manifest.sha256 for name in GRAPHS)
+
+
+def _evidence(manifest: Manifest) -> tuple[str, ...]:
+    return (EVIDENCE,) if EVIDENCE in manifest.sha256 else ()
 
 
 def _read_manifest(path: pathlib.Path) -> Manifest:

@@ -16,11 +16,29 @@ import sys
 from collections.abc import Iterator
 
 from captioner.errors import ConfigError, ModelError
-from captioner.folders.folder import COMMON, GRAPHS, PARTS, check_part, longest, read_card, verify, written_whole
+from captioner.folders.folder import (
+    COMMON,
+    EVIDENCE,
+    GRAPHS,
+    PARTS,
+    check_part,
+    longest,
+    read_card,
+    verify,
+    written_whole,
+)
 
 SCHEME = "hf://"
 MANIFEST = "manifest.json"
-NAMES = {MANIFEST, "README.md", "metrics.json", *COMMON, *GRAPHS, *(name for parts in PARTS.values() for name in parts)}
+NAMES = {
+    MANIFEST,
+    "README.md",
+    "metrics.json",
+    *COMMON,
+    EVIDENCE,
+    *GRAPHS,
+    *(name for parts in PARTS.values() for name in parts),
+}
 ADDRESS = re.compile(r"hf://([\w-][\w.-]{0,95})/([\w-][\w.-]{0,95})(?:@([\w.-]{1,100}))?", re.ASCII)
 FRONT = "---\nlibrary_name: captioner\npipeline_tag: image-to-text\n---\n\n"
 

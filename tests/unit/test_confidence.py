@@ -25,8 +25,8 @@ def test_features_by_hand():
     np.testing.assert_allclose(
         rows,
         [
-            [np.log(0.5), mean, np.log(2), 0.0, -np.log(6)],  # "dog" is the sixth of eight entries
-            [np.log(0.25), mean, 0.0, 1.0, -np.log(8)],  # not in the vocabulary: as rare as can be
+            [np.log(0.5), mean, np.log(2), 0.0, -np.log(6), 0.0, 0.0],  # "dog" is the sixth of eight entries
+            [np.log(0.25), mean, 0.0, 1.0, -np.log(8), 0.0, 0.0],  # not in the vocabulary: as rare as can be
         ],
         atol=1e-9,
     )
@@ -56,6 +56,22 @@ def test_content_words_get_the_logistic_of_their_features():
 def test_confidence_rises_with_each_feature(worse, better):
     chance = lambda one: rate_words(MODEL, [one], VOCABULARY)[0].confidence
     assert chance(worse) < chance(better)
+
+
+def test_what_the_picture_says_of_each_word_is_read_by_its_place():
+    known = np.arange(16, dtype="float32").reshape(8, 2)
+    _, rows = word_features([word("a"), word("cat"), word("runs")], VOCABULARY, known)
+    np.testing.assert_array_equal(rows[:, -2:], [known[6], known[3]])  # "runs" is <unk>
+
+
+@pytest.mark.parametrize("column", [0, 1])
+def test_confidence_rises_with_what_the_picture_and_the_record_say(column):
+    model = MODEL.model_copy(update={"shown": 1.0, "record": 1.0})
+    before = np.zeros((8, 2), "float32")
+    after = before.copy()
+    after[5, column] = 0.5
+    chance = lambda known: rate_words(model, [word("dog")], VOCABULARY, known)[0].confidence
+    assert chance(before) < chance(after)
 
 
 def test_a_sure_neighbour_helps():

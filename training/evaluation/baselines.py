@@ -7,16 +7,13 @@ import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import rich.progress
 
 from captioner.captioner import Captioner
 from captioner.vocabulary import join_words, split_words
 from training.data.datasets import Example
-from training.data.features import encoder_key, load_squares
-from training.workdir import written
+from training.evaluation.pooling import pooled_vectors
 
 ROTATIONS = 5
-BATCH = 32
 
 
 def human(references: Sequence[Sequence[str]], evaluate: Callable[..., dict]) -> dict | None:
@@ -66,25 +63,9 @@ def nearest_captions(
         cache: folder that keeps the vectors, so that they are computed once for an encoder.
     """
     train = [example for example in train if example.captions]
-    vectors = [_mean_vectors(captioner, chosen, cache) for chosen in (examples, train)]
+    # The first half of a pooled vector is its mean.
+    vectors = [np.split(pooled_vectors(captioner, chosen, cache), 2, axis=1)[0] for chosen in (examples, train)]
+    vectors = [each.astype(np.float32) for each in vectors]
     mine, theirs = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in vectors)
     nearest = np.concatenate([(mine[i : i + 256] @ theirs.T).argmax(1) for i in range(0, len(mine), 256)])
     return [train[i].captions[0] for i in nearest]
-
-
-def _mean_vectors(captioner: Captioner, examples: Sequence[Example], cache: pathlib.Path) -> np.ndarray:
-    """float32 (pictures, channels)"""
-    config, paths = captioner.config.encoder, [example.image for example in examples]
-    weights = [np.asarray(weight) for weight in captioner.model.encoder.get_weights()]
-    path = cache / f"means-{encoder_key(config, weights, paths)}.npy"
-    if path.exists():
-        return np.load(path)
-    starts = range(0, len(paths), BATCH)
-    means = [
-        captioner.annotations(load_squares(paths[start : start + BATCH], config)).mean(1)
-        for start in rich.progress.track(starts, "encoding pictures to compare")
-    ]
-    cache.mkdir(parents=True, exist_ok=True)
-    with written(path) as partial, partial.open("wb") as file:
-        np.save(file, np.concatenate(means))
-    return np.load(path)

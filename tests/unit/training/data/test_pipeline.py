@@ -205,7 +205,10 @@ def test_a_data_set_reads_back(tmp_path):
         ("{", "line 2: expected image, split and captions as JSON"),
         ('{"image": "a.png", "split": "train"}', "line 2"),
         ('{"image": "a.png", "split": "valid", "captions": ["a"]}', "split is one of train, dev, test"),
-        ('{"image": "a.png", "split": "dev", "captions": []}', "captions is a list of texts, one or more outside of train"),
+        (
+            '{"image": "a.png", "split": "dev", "captions": []}',
+            "captions is a list of texts, one or more outside of train",
+        ),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path, line, message):
