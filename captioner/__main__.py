@@ -170,7 +170,8 @@ class _Writer:
         text, sentence = self.wording.caption(caption.text), self.wording.alt_text(caption.text)
         row = {"image": str(photo), **caption.to_dict(), "text": text, "sentence": sentence}
         if self.format is Format.text:
-            print(f"{one_line(str(photo))}\t{text}", flush=True)
+            doubt = "\tnot sure" if caption.sure is False else ""
+            print(f"{one_line(str(photo))}\t{text}{doubt}", flush=True)
         elif self.format is Format.csv:
             self.csv.writerow([str(photo), text, f"{caption.score:.4f}"])
         elif self.format is Format.jsonl:

@@ -23,6 +23,8 @@ from demo.viewer import cache_file
 class WordResult(TypedDict):
     text: str
     probability: float
+    known: bool
+    confidence: float | None
     alternatives: list[tuple[str, float]]
     gate: float | None
     sentinel: float | None
@@ -43,6 +45,7 @@ class CaptionResult(TypedDict):
     sentence: str
     score: float
     confidence: float
+    sure: bool | None
     size: list[int]
     resize: str
     words: list[WordResult]

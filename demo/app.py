@@ -11,10 +11,11 @@ import gradio as gr
 from captioner import Captioner
 from captioner.pictures.uploads import MAX_PHOTO
 from demo.api import add_endpoints
+from demo.batch.running import Batches
 from demo.changes import mend_gradio
 from demo.listeners import Listeners, warm_up
 from demo.models import Models
-from demo.tabs import batch_tab, compare_tab, photo_tab
+from demo.tabs import batch_tab, compare_tab, how_tab, photo_tab
 from demo.uploads import in_words
 
 HERE = pathlib.Path(__file__).parent
@@ -25,9 +26,9 @@ SESSIONS = 500  # that Gradio remembers; each takes 130 kB, and the page keeps w
 
 INTRODUCTION = """
 # Photo captions that show where they looked
-A neural network describes your photo in one sentence. Point at a word, and the photo lights up where the network
-looked while it wrote that word.
+Point at a word, and the photo lights up where the network looked while it wrote that word.
 """
+DESCRIPTION = "A neural network describes a photo in one sentence and shows where it looked for every word."
 
 
 def page_options() -> dict[str, Any]:
@@ -48,6 +49,8 @@ def page_options() -> dict[str, Any]:
         "theme": theme,
         "css_paths": HERE / "app.css",
         "js": (HERE / "app.js").read_text(encoding="utf-8"),
+        "head": f'<meta name="description" content="{DESCRIPTION}">',
+        "favicon_path": HERE / "favicon.svg",
         "footer_links": ["api"],
         "run_history": False,
         "enable_monitoring": False,
@@ -71,12 +74,15 @@ def build_app(captioner: Captioner) -> gr.Blocks:
         gr.Markdown(INTRODUCTION, elem_id="introduction")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("One photo", elem_id="one"):
-                photo_tab(models, listeners)
+                photo, model = photo_tab(models, listeners)
             with gr.Tab("Two models", elem_id="two"):
                 compare_tab(models, listeners)
             with gr.Tab("Many photos", elem_id="many"):
-                batch_tab(models, listeners)
+                batch_tab(models, Batches(models))
+            with gr.Tab("How it looks", elem_id="how") as tab:
+                how_tab(tab, photo, model, models)
         add_endpoints(models)
+    app.card = models.card
     app.process_api = in_words(app.process_api)
     app.state_session_capacity = SESSIONS
     app.queue(max_size=256, api_open=False)  # closed: else a direct request passes by the queue

@@ -39,7 +39,7 @@ WAITING = re.compile(r"/gradio_api/(queue/data|call/(v2/)?[^/]+/[^/]+)")  # a vi
 # page does not have.
 ROUTES = {
     "GET": re.compile(
-        r"/(|config/?|theme\.css|favicon\.ico|robots\.txt|manifest\.json|(assets|static|svelte)/.*|health/(live|ready)"
+        r"/(|config/?|theme\.css|favicon\.ico|robots\.txt|manifest\.json|(assets|static|svelte)/.*|health/(live|ready)|card/[^/]+"
         r"|gradio_api/(info/?|openapi\.json|startup-events|upload_progress|heartbeat/[^/]+|queue/data"
         r"|call/(v2/)?[^/]+/[^/]+|file=(?!\w+:/?/?).+|app_id/?))"
     ),

@@ -16,11 +16,12 @@ import pydantic
 from PIL import Image
 
 from captioner import Caption, Captioner, DecodingOptions
+from captioner.confidence import is_content
 from captioner.config import Config
 from captioner.pictures.reading import Source, open_image
 from demo import evidence
-from demo.batch import Row, caption_files, describe_row, table_of, to_csv, to_json
 from demo.bounds import check_length, fitting, given_words
+from demo.cards import about
 from demo.models import Models
 from demo.settings import SETTINGS
 from demo.takeaway import make_file
@@ -86,8 +87,11 @@ class Listeners:
             picture = open_image(path)
             shown = cache_photo(picture)
 
+            known = about(self.models, model, picture)
+
             def say(captions: list[Caption], writing: bool) -> Message:
-                return message("caption", question=question, writing=writing, **describe_picture(captions, shown))
+                content = describe_picture(captions, shown)
+                return message("caption", question=question, writing=writing, about=known, **content)
 
             growing = Caption((), 0.0, picture, picture.size)
             yield say([growing], True) | {"reading": not self.models.is_ready(model)}
@@ -111,7 +115,8 @@ class Listeners:
                 captions = search(captioner, picture, options)
             known = question.model_dump(include={"photo", "model", "options"})
             content = describe_picture(captions, cache_photo(picture))
-            yield message("caption", question=known, writing=False, rewritten=question.index, **content)
+            content |= {"about": about(self.models, question.model, picture), "rewritten": question.index}
+            yield message("caption", question=known, writing=False, **content)
             yield self._leaning(captioner, captions[0])
 
     def lean(self, event: gr.EventData) -> Message:
@@ -143,24 +148,6 @@ class Listeners:
             caption = captioner.score(uploaded(question.photo), given_words(captioner, question.text))
             data, name, mime_type = make_file(caption, question.kind, question.index)
             return message("file", file=cache_file(data, name, mime_type).model_dump())
-
-    def batch(self, photos: list[dict[str, Any]] | None, model: str) -> Iterator[tuple]:
-        """Caption several photos: the table as it grows, in the end CSV and JSON."""
-        rows: list[Row] = []
-        shown: list[Message] = []
-        with errors_for_people(None):
-            total = len(photos or [])
-            for row in caption_files(self.models[model], photos):
-                rows.append(row)
-                shown.append(describe_row(row))
-                yield table_of(shown, total), gr.skip(), gr.skip()
-        as_csv = cache_file(to_csv(rows), "captions.csv", "text/csv")
-        as_json = cache_file(to_json(rows), "captions.json", "application/json")
-        yield (
-            table_of(shown, total),
-            gr.DownloadButton(value=as_csv.path, interactive=True),
-            gr.DownloadButton(value=as_json.path, interactive=True),
-        )
 
     @staticmethod
     def _leaning(captioner: Captioner, caption: Caption) -> Message:
@@ -221,7 +208,13 @@ def settle(captioner: Captioner, picture: Image.Image, options: dict[str, Any], 
     if strategy == "greedy":
         return [streamed]
     captions = search(captioner, picture, options)
-    return sorted(captions, key=lambda caption: strategy == "sample" and caption.text != streamed.text)
+    return distinct(sorted(captions, key=lambda caption: strategy == "sample" and caption.text != streamed.text))
+
+
+def distinct(captions: list[Caption]) -> list[Caption]:
+    """Captions in their order, without those that name the same things as one before them."""
+    named = {frozenset(word.text for word in one.words if is_content(word.text)): one for one in reversed(captions)}
+    return [one for one in captions if one in named.values()]
 
 
 def _describe_blurred(blurred: evidence.Blurred) -> dict[str, Any]:

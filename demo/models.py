@@ -36,6 +36,12 @@ class Models:
         with self._reading:
             warm_up(self._ready[self.default])
 
+    def card(self, name: str) -> str:
+        """What the folder of a model says of it; empty where it says nothing."""
+        name = self._present.get(name, name) or self.default
+        card = self._folder / name / "README.md"
+        return card.read_text(encoding="utf-8") if name in self.names and card.is_file() else ""
+
     def is_ready(self, name: str) -> bool:
         """Whether a model has been read."""
         return isinstance(name, str) and (self._present.get(name, name) or self.default) in self._ready

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from typing import Any
 
 import fastapi
+import fastapi.responses
 import gradio as gr
 import uvicorn
 
@@ -64,6 +65,11 @@ def make_server(
         if limits.stopping:
             response.status_code = 503
         return {"status": "stopping" if limits.stopping else "ready"}
+
+    @app.get("/card/{name}")
+    def card(name: str) -> fastapi.responses.PlainTextResponse:
+        text = page.card(name)
+        return fastapi.responses.PlainTextResponse(text or "There is no such card.", 200 if text else 404)
 
     mounted = {name: value for name, value in options.items() if name != "share"}
     gr.mount_gradio_app(app, page, path="/", show_error=False, **mounted)

@@ -13,19 +13,32 @@ STRATEGIES = {
     "Sampling": "sample",
 }
 # Which strategies a setting belongs to; it is hidden for the others.
-SETTINGS = ("strategy", "max_words", "beam_width", "temperature", "neutral")
+SETTINGS = ("strategy", "max_words", "beam_width", "temperature", "top_p", "neutral")
 BEAMS, SAMPLES = ("beam", "diverse"), ("sample",)
+TOP_P = 0.9  # of samples: without it one unlikely word in a sentence spoils the rest
 
 
 def decoding_options(
-    strategy: str, beam_width: float, max_words: float, temperature: float, neutral: bool = False
+    strategy: str,
+    beam_width: float,
+    max_words: float,
+    temperature: float,
+    neutral: bool = False,
+    longest: int | None = None,
 ) -> dict[str, Any]:
-    """Fields of `DecodingOptions`, without those that do not belong to the strategy."""
-    options: dict[str, Any] = {"strategy": strategy, "max_words": max_words}
+    """Fields of `DecodingOptions`, without those that do not belong to the strategy.
+
+    Args:
+        strategy, beam_width, max_words, temperature, neutral: values of the controls of `settings`.
+        longest: what `settings` was built with; a caption as long as that is no choice of its own.
+    """
+    options: dict[str, Any] = {"strategy": strategy}
+    if max_words != longest:
+        options["max_words"] = max_words
     if strategy in BEAMS:
         options["beam_width"] = beam_width
     if strategy in SAMPLES:
-        options["temperature"] = temperature
+        options |= {"temperature": temperature, "top_p": TOP_P}
     if neutral:
         options["neutral"] = True
     return options
@@ -44,7 +57,7 @@ def settings(longest: int) -> list[gr.components.Component]:
     beam_width = gr.Slider(1, 10, value=5, step=1, label="Beam width", info=hint, elem_id="beam-width", buttons=[])
     hint = "Below 1 the likely words get likelier, above 1 the unlikely ones"
     temperature = gr.Slider(
-        0.1, 2, value=1, step=0.1, label="Temperature", info=hint, elem_id="temperature", visible=False, buttons=[]
+        0.1, 2, value=0.7, step=0.1, label="Temperature", info=hint, elem_id="temperature", visible=False, buttons=[]
     )
     max_words = gr.Slider(
         1, longest, value=longest, step=1, label="Longest caption, in words", elem_id="max-words", buttons=[]

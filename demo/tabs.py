@@ -8,12 +8,17 @@ from typing import Any
 import gradio as gr
 
 from demo.batch import table
-from demo.listeners import Listeners
+from demo.batch.running import Batches
+from demo.how_it_looks import explain, how_it_looks
+from demo.listeners import Listeners, errors_for_people
 from demo.models import Models
-from demo.settings import decoding_options, settings
+from demo.settings import SAMPLES, decoding_options, settings
+from demo.uploads import uploaded
 from demo.viewer import message, viewer
+from demo.ways import ways
 
 EXAMPLES = sorted((pathlib.Path(__file__).parent / "examples").glob("*.jpg"))
+EXPLAINED = next(path for path in EXAMPLES if path.stem == "dog")
 QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 # Questions to the models share one queue, so that their number at a time is bounded whoever asks.
 ASKING = {"api_visibility": "private", "concurrency_id": "model"}
@@ -25,22 +30,28 @@ ASKING_MUCH = {"api_visibility": "private", "concurrency_id": "batch"}
 OF_FILES = {"preprocess": False, "trigger_mode": "always_last"}
 
 
-def photo_tab(models: Models, listeners: Listeners) -> None:
-    """One photo: its caption, its masks, and everything to try with them."""
+def photo_tab(models: Models, listeners: Listeners) -> tuple[gr.Image, gr.Dropdown]:
+    """One photo: its caption, its masks, and everything to try with them.
+
+    Returns:
+        Its fields for the photo and the model.
+    """
     with gr.Row(elem_classes="page"):
         with gr.Column(scale=3, min_width=280, elem_classes="controls"):
             photo = photo_input("photo")
-            button = gr.Button("Caption this photo", variant="primary", elem_id="caption")
+            button = gr.Button("Caption again with these settings", variant="primary", visible=False, elem_id="caption")
             examples = gr.Examples([[str(path)] for path in EXAMPLES], photo, label="Examples", elem_id="examples")
             with gr.Accordion("Settings", open=False, elem_id="settings"):
                 model = gr.Dropdown(models.names, value=models.default, label="Model", elem_id="model")
-                controls = settings(models[""].config.decoder.max_words)
+                longest = models[""].config.decoder.max_words
+                controls = settings(longest)
         with gr.Column(scale=9, min_width=300):
             result = viewer(elem_id="viewer")
+    ways(photo, result, [model, *controls], elem_id="ways")
     attach(result, listeners)
 
     def caption_one(photo, model, *values):
-        yield from listeners.caption(photo, model, decoding_options(*values))
+        yield from listeners.caption(photo, model, decoding_options(*values, longest=longest))
 
     listener = {
         "fn": caption_one,
@@ -56,6 +67,20 @@ def photo_tab(models: Models, listeners: Listeners) -> None:
     # A failure must not leave an old caption behind.
     for empty in (photo.clear, asked.failure, picked.failure):
         empty(lambda: None, outputs=result, **QUIET)
+        empty(lambda: gr.update(visible=False), outputs=button, **QUIET)
+    # The button stands there only where it does something: the settings have changed, or samples differ every time.
+    for done in (asked.success, picked.success):
+        done(lambda strategy: gr.update(visible=strategy in SAMPLES), controls[0], button, **QUIET)
+    gr.on(
+        [setting.change for setting in (model, *controls)],
+        lambda photo: gr.update(visible=bool(photo)),
+        inputs=photo,
+        outputs=button,
+        preprocess=False,
+        queue=False,
+        **QUIET,
+    )
+    return photo, model
 
 
 def compare_tab(models: Models, listeners: Listeners) -> None:
@@ -97,13 +122,13 @@ def compare_tab(models: Models, listeners: Listeners) -> None:
         empty(lambda: (None, None), outputs=results, **QUIET)
 
 
-def batch_tab(models: Models, listeners: Listeners) -> None:
-    """Several photos: a table of captions to take away."""
+def batch_tab(models: Models, batches: Batches) -> None:
+    """Several photos: a table of captions to take away. It starts by itself."""
     with gr.Row(elem_classes="page"):
         with gr.Column(scale=3, min_width=280, elem_classes="controls"):
-            photos = gr.File(label="Photos", file_count="multiple", elem_id="photos", height=260)
+            photos = gr.File(label="Photos", file_count="multiple", elem_id="photos", height=200)
             model = gr.Dropdown(models.names, value=models.default, label="Model", elem_id="batch-model")
-            button = gr.Button("Caption all photos", variant="primary", elem_id="caption-all")
+            again = gr.Button("Caption again", visible=False, elem_id="caption-all")
             with gr.Row():
                 as_csv = gr.DownloadButton("CSV", interactive=False, min_width=100, elem_id="csv")
                 as_json = gr.DownloadButton("JSON", interactive=False, min_width=100, elem_id="json")
@@ -111,11 +136,36 @@ def batch_tab(models: Models, listeners: Listeners) -> None:
             rows = table(elem_id="table")
     outputs = [rows, as_csv, as_json]
     nothing = lambda: (None, gr.update(value=None, interactive=False), gr.update(value=None, interactive=False))
-    asked = button.click(
-        listeners.batch, inputs=[photos, model], outputs=outputs, show_progress="hidden", **OF_FILES, **ASKING_MUCH
+    # More photos, or another model, end what runs; what they start waits for that.
+    for ending in (rows.stop, photos.upload, photos.clear, model.input):
+        ending(batches.stop, queue=False, **QUIET)
+    asked = gr.on(
+        [photos.upload, again.click],
+        batches.start,
+        inputs=[photos, model],
+        outputs=outputs,
+        show_progress="hidden",
+        **OF_FILES,
+        **ASKING_MUCH,
     )
+    for changed in (asked.success, model.input):
+        changed(lambda photos: gr.update(visible=bool(photos)), photos, again, **OF_FILES, **QUIET)
     for empty in (photos.clear, asked.failure):
         empty(nothing, outputs=outputs, **QUIET)
+        empty(lambda: gr.update(visible=False), outputs=again, **QUIET)
+    packed = rows.sheets(batches.sheets, outputs=rows, show_progress="hidden", **ASKING_MUCH)
+    packed.failure(lambda: message("failed"), outputs=rows, **QUIET)
+
+
+def how_tab(tab: gr.Tab, photo: gr.Image, model: gr.Dropdown, models: Models) -> None:
+    """How it looks: a scroll through one word of the photo in that field, or of an example."""
+    page = how_it_looks(elem_id="how-it-looks")
+
+    def show(photo, model):
+        with errors_for_people(photo):
+            return explain(models[model], uploaded(photo) if photo else EXPLAINED)
+
+    tab.select(show, inputs=[photo, model], outputs=page, show_progress="hidden", **OF_FILES, **ASKING)
 
 
 def photo_input(elem_id: str) -> gr.Image:

@@ -1,6 +1,7 @@
 """Many photos at once: a table that grows, and the same as CSV and JSON.
 
-The table is a `gr.HTML` like the viewer: frame.html, look.css and main.js, and its value is what `table_of` returns.
+The table is a `gr.HTML` like the viewer: frame.html, look.css and main.js, and its value is the latest
+message to it, what `table_of` returns or one of `demo.batch.running`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+from gradio.data_classes import FileData
 
 from captioner import Caption, Captioner, CaptionerError, ConfigError
 from captioner.pictures.reading import open_image
@@ -93,15 +95,34 @@ def table(**options: Any) -> gr.HTML:
     )
 
 
-def describe_row(row: Row) -> dict[str, Any]:
-    """What the table shows of a row."""
-    photo = cache_photo(open_image(row.caption.source), THUMBNAIL).model_dump() if row.caption else None
-    return {**row.to_dict(), "photo": photo}
+def describe_row(row: Row, upload: dict[str, Any]) -> dict[str, Any]:
+    """What the table shows of a row.
+
+    Args:
+        row: of the table.
+        upload: the file that it is about, as the browser sent it.
+
+    Returns:
+        JSON-ready: `file`, `text`, `sentence`, `confidence`, `sure` (None where the model is not calibrated), `error`,
+        `photo`, small, and `original`, as it was uploaded.
+    """
+    known: dict[str, Any] = {"file": row.file, "error": row.error}
+    if row.caption is None:
+        return known | dict.fromkeys(("text", "sentence", "confidence", "sure", "photo", "original"))
+    caption = row.caption
+    return known | {
+        "text": caption.text,
+        "sentence": caption.sentence,
+        "confidence": math.exp(caption.score) if caption.confidence is None else caption.confidence,
+        "sure": caption.sure,
+        "photo": cache_photo(open_image(caption.source), THUMBNAIL).model_dump(),
+        "original": FileData(path=upload["path"], orig_name=row.file).model_dump(),
+    }
 
 
-def table_of(rows: list[dict[str, Any]], total: int) -> dict[str, Any]:
-    """The rows so far, as `describe_row` made them, of so many."""
-    return {"rows": rows, "total": total}
+def table_of(rows: list[dict[str, Any]], total: int, model: str = "", running: bool = False) -> dict[str, Any]:
+    """A message to the table: the rows so far, as `describe_row` made them, of so many, and what wrote them."""
+    return {"kind": "rows", "rows": rows, "total": total, "model": model, "running": running}
 
 
 def to_csv(rows: list[Row]) -> bytes:

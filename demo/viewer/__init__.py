@@ -27,7 +27,7 @@ from captioner.pictures.geometry import view_box
 PHOTO_SIDE = 1600
 HERE = pathlib.Path(__file__).parent
 # One function for the browser, in the order of reading: each file may use what those before it define.
-SCRIPTS = ("page", "masks", "words", "detail", "region", "views", "captions", "main")
+SCRIPTS = ("page", "terms", "masks", "words", "detail", "region", "views", "captions", "sentence", "trust", "main")
 
 
 def viewer(**options: Any) -> gr.HTML:
@@ -78,6 +78,8 @@ def describe(caption: Caption) -> dict[str, Any]:
         "text": caption.text,
         "sentence": caption.sentence,
         "confidence": math.exp(caption.score),
+        "trust": caption.confidence,
+        "sure": caption.sure,
         "peak": caption.peak,
         "words": [_describe_word(word) for word in caption.words],
     }
@@ -90,6 +92,7 @@ def _describe_word(word: Word) -> dict[str, Any]:
         "alternatives": [list(pair) for pair in word.alternatives],
         "gate": word.gate,
         "sentinel": word.sentinel,
+        "confidence": word.confidence,
         "mask": [[float(f"{value:.4g}") for value in row] for row in word.mask.tolist()],
     }
 

@@ -3,7 +3,8 @@
 let saving = "";
 
 function showOthers() {
-  const rows = picture.captions.map((one) => {
+  const ordered = [...picture.captions].sort((a, b) => b.confidence - a.confidence);
+  const rows = ordered.map((one) => {
     const node = button("one");
     node.setAttribute("aria-pressed", String(one === caption));
     node.style.setProperty("--share", one.confidence);

@@ -13,17 +13,15 @@ function showPanel() {
 
 function showDetail() {
   const word = caption.words[chosen];
-  const facts = [`${percent(word.probability)} sure`, leaningText(chosen)].filter(Boolean);
+  const facts = [`${percent(word.probability)} probable`, leaningText(chosen)].filter(Boolean);
   const chosenBox = find(".chosen");
   chosenBox.replaceChildren(make("span", "text", word.text), ...facts.map((fact) => make("span", "share", fact)));
+  if (word.confidence !== null && word.confidence !== undefined) chosenBox.append(term("right", `right ${percent(word.confidence)} of the time`));
+  if (emptyMask(chosen)) chosenBox.append(make("span", "share small says-nothing", emptyMask(chosen)));
   const signal = word.sentinel ?? word.gate;
   if (signal !== null) {
     const name = word.sentinel === null ? "gate" : "sentinel";
-    const note = make("span", "share small", `${name} ${signal.toFixed(2)}`);
-    note.title =
-      name === "gate"
-        ? "How far the network opened to what it looked at; its scale differs from network to network"
-        : "Share of its attention that went to no place at all";
+    const note = term(name, `${name} ${signal.toFixed(2)}`);
     chosenBox.append(note);
   }
   find(".alternatives").replaceChildren(...word.alternatives.map(alternative));

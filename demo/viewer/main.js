@@ -3,26 +3,29 @@
 // Put a caption on view; while it is being written its newest word is chosen.
 function show(one) {
   cancelAnimationFrame(frame);
-  dragFrom = null;
+  gesture = null;
   stage.dataset.settled = "-1";
   caption = one;
   chosen = -1;
   shown = null;
   wordList.replaceChildren();
-  find(".confidence").textContent = picture.reading ? "Reading the model …" : picture.writing ? "Writing …" : `Confidence ${percent(one.confidence)}`;
+  find(".confidence").textContent = picture.reading ? "Reading the model …" : picture.writing ? "Writing …" : "";
   if (hasWords()) {
     wordList.append(...one.words.map(wordButton));
     shape(canvas, CANVAS_SIDE);
+    shape(outline, OUTLINE_SIDE);
   } else {
-    canvas.width = canvas.height = 1;
+    canvas.width = canvas.height = outline.width = outline.height = 1;
     if (!picture.writing) wordList.append(make("span", "none", "The model wrote no words."));
   }
-  canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+  for (const one of [canvas, outline]) one.getContext("2d").clearRect(0, 0, one.width, one.height);
   playButton.disabled = lookBack.disabled = !hasWords() || picture.writing;
   regionBox.hidden = true;
   region = null;
   lookBack.setAttribute("aria-pressed", "false");
   markWords();
+  showTrust();
+  showSentence();
   fillView();
   showOthers();
   showScale();
@@ -30,7 +33,20 @@ function show(one) {
   markFiles();
 }
 
+let arrived = false;
+
+// The first caption of a visit lets its masks pass by once, unless somebody does something or asks for no motion.
+function greet() {
+  arrived = true;
+  if (FADE && document.body.dataset.arriving !== undefined && hasWords() && document.visibilityState === "visible") {
+    play();
+    for (const name of ["pointerdown", "pointermove"]) root.addEventListener(name, stop, { once: true });
+  }
+}
+
 function receiveCaption(message) {
+  if (message.rewritten === undefined) earlier = [];
+  else if (!message.writing && picture && picture !== message) earlier.push({ picture, caption, chosen });
   const samePhoto = picture && picture.photo.url === message.photo.url;
   picture = message;
   stop();
@@ -42,8 +58,9 @@ function receiveCaption(message) {
     checks = new Map();
     photo.src = message.photo.url;
     stage.style.setProperty("--ratio", message.size[0] / message.size[1]);
+    root.dataset.shape = message.size[0] / message.size[1] < 0.9 ? "tall" : "wide";
   }
-  find(".written-by").textContent = message.question.model;
+  showAbout();
   const before = shown;
   show(message.captions[0]);
   if (message.writing) {
@@ -53,16 +70,23 @@ function receiveCaption(message) {
   }
   photo.alt = caption.sentence;
   find(".announcement").textContent = caption.sentence;
+  document.title = `${caption.sentence} – Captioner`;
+  if (!arrived) greet();
   if (message.rewritten !== undefined && hasWords()) choose(Math.min(message.rewritten, caption.words.length - 1));
   // On a phone the viewer lies below the fold; a caption nobody sees looks like nothing happened.
-  if (root.getBoundingClientRect().top > 0.6 * innerHeight) root.scrollIntoView({ behavior: "smooth" });
+  const asked = document.body.dataset.arriving === undefined;
+  if (!asked) document.body.dataset.arrival = message.question.photo.path;
+  delete document.body.dataset.arriving;
+  if (asked && root.getBoundingClientRect().top > 0.1 * innerHeight && innerWidth < 900) root.scrollIntoView({ behavior: "smooth" });
 }
 
 function clear() {
   stop();
   cancelAnimationFrame(frame); // a mask still gliding would paint over a photo that is gone
-  dragFrom = null;
+  gesture = null;
   picture = caption = region = shown = null;
+  earlier = [];
+  document.title = "Captioner";
   chosen = -1;
   pending = saving = "";
   root.dataset.state = "empty";
@@ -95,10 +119,16 @@ for (const control of [ownContrast, cellStyle]) {
     choose(chosen);
   });
 }
+styleChoice.addEventListener("change", () => {
+  showStyle();
+  repaintView();
+  glide();
+});
+speed.addEventListener("change", () => timer && (stop(), play()));
 strength.addEventListener("input", showStrength);
 
 root.addEventListener("keydown", (event) => {
-  if (!hasWords() || event.target.tagName === "INPUT" || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (!hasWords() || ["INPUT", "SELECT"].includes(event.target.tagName) || event.altKey || event.ctrlKey || event.metaKey) return;
   const moves = { ArrowRight: chosen + 1, ArrowLeft: chosen - 1, Home: 0, End: caption.words.length - 1 };
   if (region && event.target === stage && event.key.startsWith("Arrow")) {
     event.preventDefault();
@@ -118,5 +148,6 @@ root.addEventListener("keydown", (event) => {
 
 paintStrip(find(".ramp"), Array.from({ length: 128 }, (_, i) => i / 127));
 showStrength();
+showStyle();
 watch("value", receive);
 receive();

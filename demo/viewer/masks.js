@@ -2,6 +2,8 @@
 
 let shown = null; // what the canvas shows: {values, opacity}
 let frame = 0;
+const EVEN = 0.95; // entropy of a mask, of the largest possible
+const ALIKE = 0.85; // share of a mask that lies on its neighbour's
 
 // For each pixel along one axis: the two cells it lies between and its way from the one to the other; null outside the
 // box. Smooth is the interpolation of captioner.pictures.geometry.map_to_picture.
@@ -31,6 +33,63 @@ function shape(target, side) {
   target.height = Math.max(1, Math.round(height * scale));
 }
 
+// Light is Inferno laid on the photo as light; in the style of colours what was not looked at turns grey.
+function colourOf(level) {
+  if (styleChoice.value === "colour") return [128, 128, 128, 255 * (1 - Math.sqrt(clamp(level, 0, 1)))];
+  const colour = props.colours[clamp(Math.round(255 * level), 0, 255)];
+  return [colour[0], colour[1], colour[2], 255 * Math.sqrt(clamp(level, 0, 1))];
+}
+
+// A double line where the mask falls below half of its own maximum: seen on bright, dark and busy photos alike.
+function drawOutline(values, opacity) {
+  const context = outline.getContext("2d");
+  context.clearRect(0, 0, outline.width, outline.height);
+  const half = Math.max(...values) / 2;
+  if (!opacity || !(half > 0)) return;
+  const [left, top, right, bottom] = picture.box;
+  const columns = gridColumns();
+  const smooth = !cellStyle.checked;
+  const across = between(outline.width, left, right, columns, smooth);
+  const down = between(outline.height, top, bottom, gridRows(), smooth);
+  const inside = new Uint8Array(outline.width * outline.height);
+  down.forEach((y, r) => {
+    across.forEach((x, c) => {
+      if (!x || !y) return;
+      const at = (row, column) => values[row * columns + column];
+      const above = at(y[0], x[0]) + (at(y[0], x[1]) - at(y[0], x[0])) * x[2];
+      const below = at(y[1], x[0]) + (at(y[1], x[1]) - at(y[1], x[0])) * x[2];
+      inside[r * outline.width + c] = above + (below - above) * y[2] >= half ? 1 : 0;
+    });
+  });
+  const image = context.createImageData(outline.width, outline.height);
+  for (let r = 0; r < outline.height; r++) {
+    for (let c = 0; c < outline.width; c++) {
+      const here = r * outline.width + c;
+      if (!inside[here]) continue;
+      const edge = (reach) =>
+        (c >= reach && !inside[here - reach]) || (c + reach < outline.width && !inside[here + reach]) ||
+        (r >= reach && !inside[here - reach * outline.width]) || (r + reach < outline.height && !inside[here + reach * outline.width]);
+      const white = edge(2);
+      if (!white && !edge(4)) continue;
+      image.data.set(white ? [255, 255, 255, 235 * opacity] : [0, 0, 0, 170 * opacity], 4 * here);
+    }
+  }
+  context.putImageData(image, 0, 0);
+}
+
+// What a mask cannot say: that it looked at nothing in particular, or at nothing else than the word beside it.
+function emptyMask(index) {
+  const mask = caption.words[index].mask.flat();
+  const sum = mask.reduce((total, value) => total + value, 0) || 1;
+  const shares = mask.map((value) => value / sum);
+  const spread = -shares.reduce((total, share) => total + (share > 0 ? share * Math.log(share) : 0), 0) / Math.log(shares.length || 2);
+  if (spread > EVEN) return "Its mask says little: it looked nearly everywhere alike.";
+  const before = index > 0 ? caption.words[index - 1] : null;
+  if (!before) return "";
+  const shared = before.mask.flat().reduce((total, value, i) => total + Math.min(value, mask[i]), 0) / sum;
+  return shared > ALIKE ? `Its mask says nothing of its own: ${percent(shared)} of it lies where “${before.text}” looked.` : "";
+}
+
 // values: the mask row by row, already divided by its scale, so that 1 is the brightest colour.
 function paint(target, values, opacity) {
   const [left, top, right, bottom] = picture.box;
@@ -50,7 +109,7 @@ function paint(target, values, opacity) {
         const below = values[lower + x[0]] + (values[lower + x[1]] - values[lower + x[0]]) * x[2];
         level = above + (below - above) * y[2];
       }
-      const colour = props.colours[clamp(Math.round(255 * level), 0, 255)];
+      const colour = colourOf(level);
       image.data[at++] = colour[0];
       image.data[at++] = colour[1];
       image.data[at++] = colour[2];
@@ -86,6 +145,7 @@ function glide() {
       opacity: mix(from.opacity, to.opacity),
     };
     paint(canvas, shown.values, shown.opacity);
+    drawOutline(shown.values, shown.opacity);
     if (way < 1) frame = requestAnimationFrame(step);
     else stage.dataset.settled = String(chosen);
   };
@@ -107,4 +167,9 @@ function showScale() {
 
 function showStrength() {
   root.style.setProperty("--strength", strength.value / 100);
+}
+
+function showStyle() {
+  root.dataset.style = styleChoice.value;
+  find(".strength").hidden = styleChoice.value === "outline";
 }

@@ -2,8 +2,8 @@
 // It owns everything inside the frame of frame.html; Gradio leaves that alone because the template has no placeholders.
 
 const CANVAS_SIDE = 320;
+const OUTLINE_SIDE = 640;
 const FADE = matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 160;
-const STEP = 900;
 
 const find = (selector) => element.querySelector(selector);
 const findAll = (selector) => [...element.querySelectorAll(selector)];
@@ -16,6 +16,9 @@ const playButton = find(".play");
 const ownContrast = find(".contrast input");
 const cellStyle = find(".cells input");
 const strength = find(".strength input");
+const outline = find(".outline");
+const styleChoice = find(".style");
+const speed = find(".speed");
 
 // What is shown: the picture with all its captions, the one of them on view, its chosen word, the region looked back from.
 let picture = null;

@@ -3,7 +3,6 @@
 const regionBox = find(".region");
 const lookBack = find(".look-back");
 const MIN_DRAG = 0.02;
-let dragFrom = null;
 
 // Share of a word's attention inside the region; a cell that is cut counts by the part inside.
 function lookedAt(index) {
@@ -86,34 +85,59 @@ function placeOf(event) {
   return { x: clamp((event.clientX - frame.left) / frame.width, 0, 1), y: clamp((event.clientY - frame.top) / frame.height, 0, 1) };
 }
 
+// What a finger or the mouse is doing on the photo, until it is over: {id, from, before, touch, drawing}. A browser may
+// take a touch for scrolling at any moment, and a gesture that is not finished must leave nothing behind.
+let gesture = null;
+
+const isFar = (to) => Math.abs(to.x - gesture.from.x) >= MIN_DRAG || Math.abs(to.y - gesture.from.y) >= MIN_DRAG;
+
+// A finger that moves up or down scrolls; it draws once it has moved aside.
+const isDrawing = (to, event) => isFar(to) && (!gesture.touch || Math.abs(event.clientX - gesture.x) > Math.abs(event.clientY - gesture.y));
+
+function giveUpGesture() {
+  if (!gesture) return;
+  const { before, drawing } = gesture;
+  gesture = null;
+  if (drawing) selectRegion(before);
+}
+
 stage.addEventListener("pointerdown", (event) => {
-  if (!hasWords() || event.button !== 0) return;
-  stop();
-  dragFrom = placeOf(event);
+  if (gesture) return giveUpGesture(); // a second finger: no box, but a pinch
+  if (!hasWords() || event.button !== 0 || !event.isPrimary) return;
+  const touch = event.pointerType === "touch";
+  gesture = { id: event.pointerId, from: placeOf(event), x: event.clientX, y: event.clientY, before: region, touch, drawing: false };
   stage.setPointerCapture(event.pointerId);
 });
 stage.addEventListener("pointermove", (event) => {
-  if (!dragFrom) return;
+  if (event.pointerId !== gesture?.id) return;
   const to = placeOf(event);
-  if (Math.abs(to.x - dragFrom.x) < MIN_DRAG && Math.abs(to.y - dragFrom.y) < MIN_DRAG) return;
+  if (!gesture.drawing && !isDrawing(to, event)) return;
+  if (!gesture.drawing) stop();
+  gesture.drawing = true;
+  if (!isFar(to)) return;
+  const { from } = gesture;
   selectRegion({
-    left: Math.min(to.x, dragFrom.x),
-    right: Math.max(to.x, dragFrom.x),
-    top: Math.min(to.y, dragFrom.y),
-    bottom: Math.max(to.y, dragFrom.y),
+    left: Math.min(to.x, from.x),
+    right: Math.max(to.x, from.x),
+    top: Math.min(to.y, from.y),
+    bottom: Math.max(to.y, from.y),
   });
 });
 stage.addEventListener("pointerup", (event) => {
-  if (!dragFrom) return;
+  if (event.pointerId !== gesture?.id) return;
   const to = placeOf(event);
-  const dragged = Math.abs(to.x - dragFrom.x) >= MIN_DRAG || Math.abs(to.y - dragFrom.y) >= MIN_DRAG;
-  dragFrom = null;
-  if (dragged) return;
+  const { drawing } = gesture;
+  const tapped = !isFar(to);
+  gesture = null;
+  if (drawing || !tapped) return;
+  stop();
   const within = region && to.x >= region.left && to.x <= region.right && to.y >= region.top && to.y <= region.bottom;
   const cell = cellAt(to.x, to.y);
   selectRegion(within ? null : cellsBetween(cell, cell));
 });
-stage.addEventListener("pointercancel", () => (dragFrom = null));
+for (const lost of ["pointercancel", "lostpointercapture"]) {
+  stage.addEventListener(lost, (event) => event.pointerId === gesture?.id && giveUpGesture());
+}
 
 // By keyboard: the arrows move the box by a cell, with Shift they move its far corner.
 let corners = null;

@@ -54,12 +54,15 @@ function matrixRow(word, index) {
   const strip = make("div", "strip");
   strip.style.setProperty("--groups", gridRows());
   strip.append(make("canvas"));
-  strip.addEventListener("pointermove", (event) => {
+  const point = (event) => {
     const frame = strip.getBoundingClientRect();
     const cell = clamp(Math.floor(((event.clientX - frame.left) / frame.width) * gridRows() * gridColumns()), 0, gridRows() * gridColumns() - 1);
     if (index !== chosen && !timer) choose(index);
     showCell(index, Math.floor(cell / gridColumns()), cell % gridColumns());
-  });
+  };
+  // A finger points by a tap; while it moves it may be on its way to scroll.
+  strip.addEventListener("pointermove", (event) => event.pointerType === "touch" || point(event));
+  strip.addEventListener("click", point);
   strip.addEventListener("pointerleave", hideCell);
   row.append(name, strip);
   return row;

@@ -45,10 +45,11 @@ function markWords() {
     node.style.setProperty("--tint", tint(index).toFixed(3));
     node.classList.toggle("unseen", !region && isUnseen(index));
     const word = caption.words[index];
-    const parts = [word.text, `${percent(word.probability)} sure`, leaningText(index)];
+    const parts = [word.text, `${percent(word.probability)} probable`, leaningText(index)];
     node.setAttribute("aria-label", parts.filter(Boolean).join(", "));
   });
   find(".tinted-by").textContent = region ? "looked at the box" : "leaned on the photo";
+  find(".tinted-by").dataset.term = region ? "looked" : "leaning";
   root.classList.toggle("looking-back", Boolean(region));
   root.classList.toggle("leaning-known", Boolean(caption && caption.leaning));
 }
@@ -93,6 +94,7 @@ function play() {
   const advance = () => (chosen + 1 < caption.words.length ? choose(chosen + 1) : stop());
   if (chosen + 1 >= caption.words.length) choose(0);
   else advance();
-  timer = setInterval(advance, STEP);
+  clearInterval(timer);
+  timer = setInterval(advance, Number(speed.value));
   showPlaying();
 }

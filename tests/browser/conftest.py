@@ -44,6 +44,7 @@ def loaded_page(browser, server):
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(server)
     page.wait_for_selector(".viewer")
+    Visitor(page).captioned()  # the example that the page starts with
     return page, hosts, errors
 
 

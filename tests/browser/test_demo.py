@@ -119,7 +119,7 @@ def test_contrast_per_word_changes_only_weaker_words_and_cells_are_flat(visitor,
 
 def test_contact_sheet_and_matrix_show_all_words(visitor, picture):
     page, words = visitor.page, visitor.upload(picture(WIDE))
-    page.get_by_role("button", name="Contact sheet").first.click()
+    page.get_by_role("button", name="All words", exact=True).click()
     assert page.locator("#viewer .thumbnail .text").all_text_contents() == words
     page.locator("#viewer .thumbnail").nth(1).click()
     visitor.settled(1)
@@ -174,10 +174,11 @@ def test_another_word_rewrites_the_rest(visitor, picture):
 def test_captions_stand_side_by_side(visitor, picture):
     page, words = visitor.page, visitor.upload(picture(WIDE))
     texts = [" ".join(text.split()) for text in page.locator("#viewer .one .text").all_text_contents()]
-    assert len(set(texts)) == len(texts) == 5 and texts[0] == " ".join(words)
-    page.locator("#viewer .one").nth(2).click()
-    assert " ".join(visitor.captioned()) == texts[2]
-    assert page.locator("#viewer .one").nth(2).get_attribute("aria-pressed") == "true"
+    assert len(set(texts)) == len(texts) > 1 and " ".join(words) in texts
+    other = next(i for i, text in enumerate(texts) if text != " ".join(words))
+    page.locator("#viewer .one").nth(other).click()
+    assert " ".join(visitor.captioned()) == texts[other]
+    assert page.locator("#viewer .one").nth(other).get_attribute("aria-pressed") == "true"
 
 
 def test_a_mask_is_checked_by_blurring_out(visitor, picture):
@@ -271,12 +272,10 @@ def test_many_photos_give_a_table_to_take_away(visitor, picture, client, tmp_pat
     Image.open(good).rotate(90, expand=True).save(tall)
     page.get_by_role("tab", name="Many photos").click()
     page.set_input_files("#photos input[type=file]", [good, bad, tall])
-    page.locator("#photos tr.file").nth(2).wait_for()
-    page.click("#caption-all")
     page.wait_for_selector('.batch[data-state="done"]', timeout=60_000)
     wanted = [ask(client, path, api_name="/caption")["text"] for path in (good, tall)]
     texts = page.locator(".batch td .text").all_text_contents()
-    assert [texts[0], texts[2]] == wanted and "not a picture" in texts[1]
+    assert [texts[0], texts[2]] == [f"{text.capitalize()}." for text in wanted] and "not a picture" in texts[1]
     assert page.locator(".batch .count").text_content() == "3 photos, 1 could not be read"
 
     rows = {}
@@ -337,52 +336,3 @@ def test_the_page_fits_phone_and_desk_in_light_and_dark(visitor, picture):
         for index in range(len(words)):
             word = page.locator("#viewer .word").nth(index).bounding_box()
             assert word["x"] >= 0 and word["x"] + word["width"] <= width
-
-
-@pytest.fixture
-def faults(page):
-    """A function that lists the faults of the page as it is now."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    def find(state: str) -> list[str]:
-        violations = Axe().run(page).response["violations"]
-        return [
-            f"{state}: {fault['impact']} {fault['id']}: {node['html'][:120]}"
-            for fault in violations
-            if fault["impact"] in ("serious", "critical")
-            for node in fault["nodes"]
-        ]
-
-    return find
-
-
-def test_axe_finds_no_serious_fault(visitor, picture, faults):
-    page, found = visitor.page, faults("empty")
-    visitor.upload(picture((700, 300)))
-    visitor.choose(1)
-    found += faults("a word")
-    page.click("#viewer .check")
-    page.wait_for_selector("#viewer .verdict", timeout=30_000)
-    page.emulate_media(color_scheme="dark")
-    found += faults("checked, dark")
-    page.click("#viewer .views [data-view=sheet]")
-    found += faults("contact sheet, dark")
-    page.emulate_media(color_scheme="light")
-    page.click("#viewer .views [data-view=matrix]")
-    page.click("#viewer .look-back")
-    found += faults("matrix and region")
-    page.click("#viewer .look-back")
-    page.click("#viewer .views [data-view=words]")
-    page.click("#settings button")
-    found += faults("settings")
-    page.click("#settings button")
-    for tab in ("Two models", "Many photos"):
-        page.get_by_role("tab", name=tab).click()
-        found += faults(tab)
-    assert found == [], "\n".join(["", *found])
-
-
-def test_a_planted_fault_is_found(page, faults):
-    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<button id=nameless></button>')")
-    assert any("button-name" in fault for fault in faults("planted"))
-    page.evaluate("document.getElementById('nameless').remove()")

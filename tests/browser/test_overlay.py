@@ -39,7 +39,7 @@ CASES = [(aspect, 1) for aspect in ASPECTS] + [("4:3", turn) for turn in TURNS]
 
 # Black in place of the photo and just beyond its edges, where the page's white would be the brightest.
 MASK_ALONE = """
-#viewer .photo { visibility: hidden }
+#viewer :is(.photo, .outline) { visibility: hidden }
 #viewer .stage { background: black !important; border-radius: 0 !important; box-shadow: 0 0 0 9px black }
 """
 

@@ -1,0 +1,41 @@
+// ---- along: the photo of one tab is there on the next ------------------------------------------------------------------
+
+let newest = "";
+const seen = {};
+
+// Note which photo came last, whatever way it came.
+function noteNewest() {
+  for (const field of [FIELDS.one, FIELDS.two]) {
+    const address = addressIn(field);
+    if (address && address !== seen[field]) newest = address;
+    seen[field] = address;
+  }
+}
+
+async function takeAlong(tab) {
+  const field = FIELDS[tab];
+  if (!["one", "two"].includes(tab) || !newest || addressIn(field) === newest) return;
+  try {
+    await give(tab, [await fileAt(newest)]);
+  } catch {
+    newest = ""; // it is no longer there
+  }
+}
+
+let tabBefore = "";
+function watchPage() {
+  const tab = openTab();
+  if (tab === tabBefore) return noteNewest();
+  const known = newest;
+  tabBefore = tab;
+  if (known) takeAlong(tab);
+}
+
+// A row of a table asks to be seen in the viewer, captioned as it was there.
+async function openPhoto({ address, model }) {
+  const photo = await fileAt(address);
+  choose(props.controls.map(({ name }) => (name === "model" ? model || standard.model : standard[name])));
+  await goTo("one");
+  await give("one", [photo]);
+  document.querySelector("#viewer")?.scrollIntoView({ block: "nearest" });
+}

@@ -1,0 +1,182 @@
+"""The first seconds with the page: what it starts with, what is in sight, what it says of itself."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.browser.visitor import Visitor
+
+WIDE, TALL = (600, 400), (400, 600)
+
+
+@pytest.fixture
+def fresh(page, server):
+    """A page of a browser that keeps nothing yet."""
+    context = page.context.browser.new_context(viewport={"width": 1280, "height": 800})
+    fresh = context.new_page()
+    errors = []
+    fresh.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    fresh.goto(server)
+    yield fresh
+    context.close()
+    assert errors == []
+
+
+def bottom(page, selector: str) -> float:
+    box = page.locator(selector).first.bounding_box()
+    return box["y"] + box["height"]
+
+
+def test_the_page_starts_with_a_caption_whose_masks_pass_by_once(fresh):
+    visitor = Visitor(fresh)
+    words = visitor.captioned()
+    visitor.settled(len(words) - 1)
+    fresh.locator("#viewer .play .label").filter(has_text="Play").wait_for()
+    assert fresh.locator("#caption").count() == 0 or fresh.locator("#caption").is_hidden()
+    assert fresh.title().startswith(words[0].capitalize())
+
+
+def test_nothing_plays_where_no_motion_is_asked_for(page, server):
+    context = page.context.browser.new_context(reduced_motion="reduce")
+    still = context.new_page()
+    still.goto(server)
+    Visitor(still).captioned()
+    assert still.locator("#viewer .stage").get_attribute("data-settled") == "-1"
+    context.close()
+
+
+@pytest.mark.parametrize("size", [WIDE, TALL], ids=["wide", "tall"])
+@pytest.mark.parametrize("window", [(1280, 800), (1920, 1080)], ids=str)
+def test_photo_words_player_and_detail_are_in_one_view(visitor, picture, size, window):
+    page = visitor.page
+    page.set_viewport_size({"width": window[0], "height": window[1]})
+    visitor.upload(picture(size))
+    visitor.choose(1)
+    page.evaluate("scrollTo(0, 0)")
+    for part in (".stage", ".words", ".play", ".alternatives"):
+        assert bottom(page, f"#viewer {part}") <= window[1], part
+
+
+@pytest.mark.parametrize("size", [WIDE, TALL], ids=["wide", "tall"])
+def test_a_phone_shows_the_photo_with_its_words(visitor, picture, size):
+    page = visitor.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    visitor.upload(picture(size))
+    page.wait_for_function("document.querySelector('#viewer .words').getBoundingClientRect().bottom <= innerHeight")
+    assert page.locator("#viewer .stage").bounding_box()["y"] >= -1
+
+
+@pytest.mark.parametrize("grey", [0, 110, 255], ids=["dark", "middle", "bright"])
+def test_a_mask_adds_light_and_is_seen_on_every_photo(visitor, tmp_path, grey):
+    page = visitor.page
+    Image.new("RGB", (600, 400), (grey,) * 3).save(tmp_path / "even.png")
+    visitor.upload(tmp_path / "even.png")
+    page.mouse.move(5, 5)
+    page.locator("#viewer .play").focus()
+    bare = visitor.screenshot().astype(int)
+    visitor.choose(0)
+    page.mouse.move(5, 5)
+    lit = visitor.screenshot().astype(int)
+    page.add_style_tag(content="#viewer .outline { visibility: hidden }")
+    light = visitor.screenshot().astype(int)
+    page.evaluate("document.head.lastElementChild.remove()")
+    inside = np.s_[20:-20, 20:-20]
+    assert (light - bare)[inside].min() >= -2, "the light darkens the photo"
+    assert np.abs(lit - bare)[inside].max() > 100, "nothing is to be seen"
+
+
+def test_styles_of_masks_differ_and_colours_turn_grey(visitor, picture):
+    page = visitor.page
+    visitor.upload(picture(WIDE))
+    visitor.choose(1)
+    drawn = {}
+    for style in ("light", "colour", "outline"):
+        page.locator("#viewer .style").select_option(style)
+        visitor.settled(1)
+        drawn[style] = visitor.screenshot().astype(int)
+    page.locator("#viewer .style").select_option("light")
+    assert all(np.abs(a - b).max() > 30 for a, b in itertools.combinations(drawn.values(), 2))
+    colourful = lambda pixels: (pixels.max(axis=2) - pixels.min(axis=2)).sum()
+    assert colourful(drawn["colour"]) < colourful(drawn["outline"])
+
+
+def test_the_sentence_can_be_copied_as_text_and_as_alt(visitor, picture):
+    page, words = visitor.page, visitor.upload(picture(WIDE))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.bring_to_front()
+    sentence = f"{' '.join(words).capitalize()}."
+    assert page.locator("#viewer .plain").text_content() == sentence
+    assert page.locator("#viewer .length").text_content() == f"{len(sentence)} characters"
+    for kind, wanted in (("text", sentence), ("alt", f'alt="{sentence}"')):
+        page.click(f"#viewer [data-copy={kind}]")
+        page.locator("#viewer .copied").filter(has_text="Copied").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == wanted
+
+
+def test_another_word_is_marked_and_can_be_undone(visitor, picture):
+    page, words = visitor.page, visitor.upload(picture(WIDE))
+    assert page.locator("#viewer .undo").is_hidden()
+    visitor.choose(1)
+    texts = page.locator("#viewer .alternative .text").all_text_contents()
+    place = next(i for i, text in enumerate(texts) if text not in (words[1], "end here"))
+    page.locator("#viewer .alternative").nth(place).click()
+    page.locator("#viewer .word.changed").first.wait_for(timeout=30_000)
+    assert page.locator("#viewer .word.changed .text").first.text_content() == texts[place]
+    page.click("#viewer .undo")
+    assert visitor.words() == words and page.locator("#viewer .word.changed").count() == 0
+    assert page.locator("#viewer .undo").is_hidden()
+
+
+def test_terms_are_explained_on_hover_on_focus_and_on_a_tap(visitor, picture):
+    page, _ = visitor.page, visitor.upload(picture(WIDE))
+    visitor.choose(1)
+    told = page.locator("#viewer .explanation")
+    terms = page.locator("#viewer .term:visible")
+    texts = set()
+    for i in range(terms.count()):
+        terms.nth(i).click()
+        assert told.is_visible()
+        texts.add(told.text_content())
+    assert len(texts) == terms.count() > 4
+    page.keyboard.press("Escape")
+    assert told.is_hidden()
+
+
+def test_captions_of_the_search_stand_in_the_order_of_their_numbers(visitor, picture):
+    page, _ = visitor.page, visitor.upload(picture(WIDE))
+    rows = page.locator("#viewer .one")
+    numbers = [float(row.get_attribute("style").split(":")[1].rstrip("; ")) for row in rows.all()]
+    assert numbers == sorted(numbers, reverse=True)
+    small = {"a", "an", "the", "and", "of", "in", "on", "at", "with"}
+    named = [frozenset(text.split()) - small for text in page.locator("#viewer .one .text").all_text_contents()]
+    assert len(set(named)) == len(named)
+
+
+def test_changed_settings_offer_to_caption_again(visitor, picture):
+    page, _ = visitor.page, visitor.upload(picture(WIDE))
+    assert "beam search, 5 wide" in page.locator("#viewer .method").text_content()
+    page.wait_for_selector("#caption", state="hidden")
+    page.click("#settings button")
+    page.get_by_label("Greedy").check()
+    page.wait_for_selector("#caption", state="visible")
+    page.click("#caption")
+    page.wait_for_selector("#caption", state="hidden", timeout=30_000)
+    assert page.locator("#viewer .method").text_content().startswith("greedy")
+    page.get_by_label("Beam search").check()
+    page.click("#settings button")
+
+
+def test_a_model_of_shapes_warns_of_photos_and_has_a_card(visitor, picture, server):
+    page = visitor.page
+    page.get_by_role("button", name="Example: dog").first.click()
+    visitor.captioned()
+    assert "Made for drawn shapes" in page.locator("#viewer .about").text_content()
+    address = page.locator("#viewer .card").get_attribute("href")
+    assert "# models/shapes" in page.request.get(f"{server}{address}").text()
+    assert page.request.get(f"{server}/card/nothing").status == 404
+    visitor.upload(picture(WIDE))
+    page.wait_for_function("!document.querySelector('#viewer .about .warning')")

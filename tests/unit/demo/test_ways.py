@@ -1,0 +1,34 @@
+"""What a link to the page may hold, and when what a browser kept is out of date."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from demo import ways
+from demo.settings import settings
+
+
+def test_a_control_is_described_by_what_it_can_be():
+    with gr.Blocks():
+        strategy, beam_width, *_ = settings(20)
+    assert ways.describe_control(strategy) == {
+        "name": "strategy",
+        "value": "beam",
+        "choices": ["beam", "diverse", "greedy", "sample"],
+    }
+    known = {"name": "beam-width", "value": 5, "minimum": 1, "maximum": 10, "step": 1}
+    assert ways.describe_control(beam_width) == known
+    model = gr.Dropdown(["one", "two"], value="one", elem_id="model")
+    assert ways.describe_control(model) == {"name": "model", "value": "one", "choices": ["one", "two"]}
+
+
+def test_what_was_kept_for_another_viewer_is_told_apart(tmp_path, monkeypatch):
+    before = ways.version()
+    assert before == ways.version()
+    for path in ways.VIEWER.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr(ways, "VIEWER", tmp_path)
+    assert ways.version() == before
+    (tmp_path / "main.js").write_text("// another\n")
+    assert ways.version() != before
