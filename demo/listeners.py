@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,6 +31,7 @@ from demo.viewer import cache_file, cache_photo, describe_picture, message
 
 SIDE_BY_SIDE = 5
 CHECK_SIDE = 480
+ENDING = re.compile(r"(?<=\w\w)(\w)\1?(?:ing|ed|e|s|y)$")  # "running" and "runs" name the same
 OF_BEAMS = ("beam_width", "groups", "diversity", "length_penalty")
 
 Message = dict[str, Any]
@@ -112,7 +114,7 @@ class Listeners:
                 captions = [captioner.score(picture, given_words(captioner, " ".join(before)))]
             else:
                 options = fitting(captioner, question.options) | {"prefix": " ".join([*before, question.word])}
-                captions = search(captioner, picture, options)
+                captions = side_by_side(captioner, picture, options)
             known = question.model_dump(include={"photo", "model", "options"})
             content = describe_picture(captions, cache_photo(picture))
             content |= {"about": about(self.models, question.model, picture), "rewritten": question.index}
@@ -194,12 +196,24 @@ def for_stream(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in OF_BEAMS} | {"strategy": "greedy"}
 
 
-def search(captioner: Captioner, photo: Source, options: dict[str, Any]) -> list[Caption]:
+def search(captioner: Captioner, photo: Source, options: dict[str, Any], most: int = SIDE_BY_SIDE) -> list[Caption]:
     """The best captions that a search finds, as many as can be shown side by side."""
     chosen = DecodingOptions.parse(options)
     check_length(captioner, chosen)
-    count = SIDE_BY_SIDE if chosen.strategy == "sample" else min(SIDE_BY_SIDE, chosen.width)
+    count = most if chosen.strategy == "sample" else min(most, chosen.width)
     return captioner.caption(photo, **{**options, "count": count})
+
+
+def side_by_side(captioner: Captioner, photo: Source, options: dict[str, Any]) -> list[Caption]:
+    """What a search finds best, and others that say something else.
+
+    What a beam keeps beside its best differs in a word or two, so that beams which keep apart look for the others.
+    """
+    if options.get("strategy", "beam") != "beam":
+        return distinct(search(captioner, photo, options))
+    best = search(captioner, photo, options, most=1)
+    apart = {**options, "strategy": "diverse", "beam_width": SIDE_BY_SIDE}
+    return distinct([*best, *search(captioner, photo, apart)])
 
 
 def settle(captioner: Captioner, picture: Image.Image, options: dict[str, Any], streamed: Caption) -> list[Caption]:
@@ -207,14 +221,19 @@ def settle(captioner: Captioner, picture: Image.Image, options: dict[str, Any], 
     strategy = options.get("strategy", "beam")
     if strategy == "greedy":
         return [streamed]
-    captions = search(captioner, picture, options)
-    return distinct(sorted(captions, key=lambda caption: strategy == "sample" and caption.text != streamed.text))
+    if strategy == "sample":
+        return distinct(sorted(search(captioner, picture, options), key=lambda one: one.text != streamed.text))
+    return side_by_side(captioner, picture, options)
 
 
 def distinct(captions: list[Caption]) -> list[Caption]:
-    """Captions in their order, without those that name the same things as one before them."""
-    named = {frozenset(word.text for word in one.words if is_content(word.text)): one for one in reversed(captions)}
-    return [one for one in captions if one in named.values()]
+    """Captions in their order, without those that name nothing else than one before them, or only a part of it."""
+    kept: list[tuple[Caption, set[str]]] = []
+    for one in captions:
+        named = {ENDING.sub(r"\1", word.text) for word in one.words if is_content(word.text)}
+        if not any(named <= other or other <= named for _, other in kept):
+            kept.append((one, named))
+    return [one for one, _ in kept]
 
 
 def _describe_blurred(blurred: evidence.Blurred) -> dict[str, Any]:
