@@ -105,7 +105,11 @@ def _serve(listening, folder: str, model: tuple[str, str, str], address: str, ho
 
 def _captioner(model: str, runtime: str, backend: str) -> Captioner:
     if not backend:
-        return Captioner.from_pretrained(model, runtime)
+        from demo.models import title
+
+        captioner = Captioner.from_pretrained(model, runtime)
+        captioner.name = title(model, captioner.name)
+        return captioner
     from demo.backend import RemoteCaptioner
 
     return RemoteCaptioner(backend)

@@ -9,6 +9,13 @@ from collections.abc import Callable
 from captioner import Captioner, ModelError
 from captioner.folders.finding import MODELS
 
+BEST = "best"  # so every run of `training.train` names its model
+
+
+def title(folder: str, name: str) -> str:
+    """The name of a model on the page; the best of a run is told from that of another by the folder of the run."""
+    return f"{pathlib.Path(folder).resolve().parent.name}/{name}" if name == BEST else name
+
 
 class Models:
     """A model that is ready, and every folder of models/, each read when it is first asked for.

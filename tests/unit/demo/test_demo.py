@@ -20,7 +20,7 @@ from captioner.caption import Word
 from demo import batch, evidence
 from demo.bounds import fitting, given_words
 from demo.listeners import distinct, for_stream, search, seeded, settle
-from demo.models import Models
+from demo.models import Models, title
 from demo.settings import decoding_options
 from demo.takeaway import make_file
 
@@ -169,6 +169,13 @@ def test_an_older_name_of_a_model_stands_for_the_present_one(tiny_captioner, sav
     assert models["old"] is models["new"] and models.is_ready("old")
     with pytest.raises(ModelError, match="there is no model"):
         models[["old"]]
+
+
+def test_the_best_of_a_run_goes_by_its_run_too(tmp_path):
+    assert (
+        title(str(tmp_path / "runs" / "soft" / "best"), "best") == "soft/best"
+        and title("models/shapes", "shapes") == "shapes"
+    )
 
 
 def test_captions_that_name_nothing_new_are_left_out():
