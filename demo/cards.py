@@ -44,11 +44,16 @@ def summary(card: str) -> str:
     return " ".join(paragraphs[0].split()).split(". ")[0].rstrip(".") + "." if paragraphs else ""
 
 
+def knows_scenes(card: str) -> bool:
+    """Whether a model was made for drawn scenes of shapes."""
+    return SCENES in summary(card)
+
+
 def warning(card: str, drawn: bool) -> str | None:
     """What to say where a model meets another kind of picture than its own."""
     if not card:
         return None
-    if SCENES in summary(card):
+    if knows_scenes(card):
         return None if drawn else "Made for drawn shapes: what it says of a photo means nothing."
     return "Made for photos: this looks like a drawing, which it has hardly met." if drawn else None
 

@@ -9,6 +9,7 @@ import gradio as gr
 
 from demo.batch import table
 from demo.batch.running import Batches
+from demo.cards import knows_scenes
 from demo.how_it_looks import explain, how_it_looks
 from demo.listeners import Listeners, errors_for_people
 from demo.models import Models
@@ -17,8 +18,9 @@ from demo.uploads import uploaded
 from demo.viewer import message, viewer
 from demo.ways import ways
 
-EXAMPLES = sorted((pathlib.Path(__file__).parent / "examples").glob("*.jpg"))
-EXPLAINED = next(path for path in EXAMPLES if path.stem == "dog")
+FOLDER = pathlib.Path(__file__).parent / "examples"
+PHOTOS = sorted(FOLDER.glob("*.jpg"), key=lambda path: (path.stem != "dog", path))  # the dog meets visitors first
+SCENE = FOLDER / "shapes.png"
 QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 # Questions to the models share one queue, so that their number at a time is bounded whoever asks.
 ASKING = {"api_visibility": "private", "concurrency_id": "model"}
@@ -28,6 +30,13 @@ ASKING_MUCH = {"api_visibility": "private", "concurrency_id": "batch"}
 # listeners skip it and captioner.pictures.reading.open_image decides. A photo that comes while another is captioned
 # waits.
 OF_FILES = {"preprocess": False, "trigger_mode": "always_last"}
+
+
+def example_pictures(models: Models) -> list[pathlib.Path]:
+    """Photos, and a drawn scene where a model of such takes part; first one that the default model is made for."""
+    if not any(knows_scenes(models.card(name)) for name in models.names):
+        return PHOTOS
+    return [SCENE, *PHOTOS] if knows_scenes(models.card(models.default)) else [*PHOTOS, SCENE]
 
 
 def photo_tab(models: Models, listeners: Listeners) -> tuple[gr.Image, gr.Dropdown]:
@@ -40,7 +49,8 @@ def photo_tab(models: Models, listeners: Listeners) -> tuple[gr.Image, gr.Dropdo
         with gr.Column(scale=3, min_width=280, elem_classes="controls"):
             photo = photo_input("photo")
             button = gr.Button("Caption again with these settings", variant="primary", visible=False, elem_id="caption")
-            examples = gr.Examples([[str(path)] for path in EXAMPLES], photo, label="Examples", elem_id="examples")
+            pictures = [[str(path)] for path in example_pictures(models)]
+            examples = gr.Examples(pictures, photo, label="Examples", elem_id="examples")
             with gr.Accordion("Settings", open=False, elem_id="settings"):
                 model = gr.Dropdown(models.names, value=models.default, label="Model", elem_id="model")
                 longest = models[""].config.decoder.max_words
@@ -94,9 +104,8 @@ def compare_tab(models: Models, listeners: Listeners) -> None:
                 left = gr.Dropdown(models.names, value=models.default, label="Left", elem_id="left-model")
                 right = gr.Dropdown(models.names, value=other, label="Right", elem_id="right-model")
             button = gr.Button("Caption with both", variant="primary", elem_id="compare")
-            examples = gr.Examples(
-                [[str(path)] for path in EXAMPLES], photo, label="Examples", elem_id="compare-examples"
-            )
+            pictures = [[str(path)] for path in example_pictures(models)]
+            examples = gr.Examples(pictures, photo, label="Examples", elem_id="compare-examples")
     with gr.Row(elem_classes="page"):
         results = [viewer(elem_id=f"{side}-viewer") for side in ("left", "right")]
     for result in results:
@@ -163,7 +172,7 @@ def how_tab(tab: gr.Tab, photo: gr.Image, model: gr.Dropdown, models: Models) ->
 
     def show(photo, model):
         with errors_for_people(photo):
-            return explain(models[model], uploaded(photo) if photo else EXPLAINED)
+            return explain(models[model], uploaded(photo) if photo else example_pictures(models)[0])
 
     tab.select(show, inputs=[photo, model], outputs=page, show_progress="hidden", **OF_FILES, **ASKING)
 

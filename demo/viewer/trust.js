@@ -16,8 +16,9 @@ function showAbout() {
   find(".written-by").textContent = picture.question.model;
   find(".method").textContent = methodText(picture.question);
   const about = picture.about || {};
-  const warning = about.warning ? [make("span", "warning", about.warning), " "] : [];
-  find(".knows").replaceChildren(...warning, about.text || "");
+  find(".warning").textContent = about.warning || "";
+  find(".warning").hidden = !about.warning;
+  find(".knows").textContent = about.text || "";
   find(".card").hidden = !about.card;
   if (about.card) find(".card").href = about.card;
 }

@@ -174,9 +174,9 @@ def test_a_model_of_shapes_warns_of_photos_and_has_a_card(visitor, picture, serv
     page = visitor.page
     page.get_by_role("button", name="Example: dog").first.click()
     visitor.captioned()
-    assert "Made for drawn shapes" in page.locator("#viewer .about").text_content()
+    assert "Made for drawn shapes" in page.locator("#viewer .warning").inner_text()
     address = page.locator("#viewer .card").get_attribute("href")
     assert "# models/shapes" in page.request.get(f"{server}{address}").text()
     assert page.request.get(f"{server}/card/nothing").status == 404
     visitor.upload(picture(WIDE))
-    page.wait_for_function("!document.querySelector('#viewer .about .warning')")
+    page.locator("#viewer .warning").wait_for(state="hidden")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import types
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from demo.cards import is_drawn, summary, warning
+from demo.models import Models
+from demo.tabs import SCENE, example_pictures
 
 SHAPES = "# models/shapes\n\nCaptions generated scenes of coloured\nshapes, with masks. For teaching.\n\n| a |"
 PHOTOS = "# models/photos\n\nCaptions photos of people. It succeeds another.\n"
@@ -25,6 +29,17 @@ def test_flat_colours_are_a_drawing_and_noise_is_none():
 def test_examples_of_the_page_are_photos(root):
     for path in sorted((root / "demo/examples").glob("*.jpg")):
         assert not is_drawn(Image.open(path)), path.name
+    assert is_drawn(Image.open(SCENE))
+
+
+def test_what_a_visitor_meets_first_is_what_the_model_was_made_for(tmp_path):
+    for name, card in (("shapes", SHAPES), ("photos", PHOTOS)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "README.md").write_text(card)
+    offered = lambda name: example_pictures(Models(types.SimpleNamespace(name=name), tmp_path))
+    assert offered("shapes")[0] == SCENE and SCENE not in offered("photos")
+    (tmp_path / "shapes" / "manifest.json").touch()
+    assert offered("photos")[-1] == SCENE
 
 
 @pytest.mark.parametrize(("card", "drawn", "said"), [(SHAPES, False, "drawn shapes"), (PHOTOS, True, "photos")])
