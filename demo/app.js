@@ -24,7 +24,7 @@
     }
   };
   const arrive = () => {
-    const example = document.querySelector('#examples .gallery-item[aria-label="Example: dog"]');
+    const example = document.querySelector("#examples .gallery-item[aria-label]");
     if (!example || !document.querySelector("#viewer .viewer")) return;
     watching.disconnect();
     if (kept() || document.querySelector("#photo img")) return;
