@@ -6,7 +6,6 @@ import collections
 import concurrent.futures
 import functools
 import hashlib
-import importlib.util
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,11 +21,12 @@ from captioner.config import ModelConfig, decoding_options
 from captioner.errors import CaptionerError, ConfigError, ImageError, ModelError
 from captioner.evidence import Evidence
 from captioner.folders.finding import find_model
-from captioner.folders.folder import EVIDENCE, has_graphs, verify
+from captioner.folders.folder import EVIDENCE, verify
 from captioner.pictures.geometry import network_square
 from captioner.pictures.reading import Source, in_hand, read_picture
 from captioner.requiring import Groups, caption_with, captions_with, known_choices, split_choices
 from captioner.runtimes.base import Runtime
+from captioner.runtimes.choosing import load_runtime
 from captioner.search import in_numpy
 from captioner.search.controls import IMPOSSIBLE, Controls
 from captioner.vocabulary import END, START, Vocabulary, split_words
@@ -104,7 +104,7 @@ class Captioner:
             ConfigError: the folder cannot be run so.
         """
         folder = find_model(folder)
-        runs = _load(folder, _kind(folder, runtime), threads)
+        runs = load_runtime(folder, runtime, threads)
         evidence = Evidence.load(folder, runs.vocabulary)
         if runs.config.confidence and runs.config.confidence.needs_evidence and not evidence:
             raise ModelError(f"{folder / EVIDENCE} is missing, which config.json rates words by; copy the folder again")
@@ -379,38 +379,6 @@ def _annotations(encoded: Any) -> np.ndarray:
     if isinstance(encoded, dict) and "annotations" not in encoded:
         raise ConfigError("the exported model gives no annotation vectors; export it again")
     return encoded["annotations"] if isinstance(encoded, dict) else encoded
-
-
-def _load(folder: pathlib.Path, kind: str, threads: int | None) -> Runtime:
-    """What runs a folder. Imported here, so that ONNX runs where neither Keras nor TensorFlow is installed."""
-    if kind in ("onnx", "graphs"):
-        from captioner.runtimes.onnx import OnnxRuntime
-
-        return OnnxRuntime(folder, kind == "graphs", threads)
-    if kind == "saved_model":
-        from captioner.runtimes.saved_model import SavedModelRuntime
-
-        return SavedModelRuntime(folder)
-    from captioner.runtimes.keras_model import KerasRuntime
-
-    return KerasRuntime.load(folder)
-
-
-def _kind(folder: pathlib.Path, runtime: str) -> str:
-    """What of a folder is run: "keras", its "graphs", or an exported "onnx" or "saved_model"."""
-    kind = verify(folder)
-    choices = {kind: kind}
-    if kind == "keras" and has_graphs(folder):
-        choices = {"onnx": "graphs", "keras": "keras"}
-    if runtime == "auto":
-        light = choices.get("onnx")
-        return light if light and (kind == "onnx" or importlib.util.find_spec("onnxruntime")) else kind
-    if runtime not in choices:
-        raise ConfigError(
-            f"runtime of {folder} is auto, {' or '.join(choices)}. Received: {runtime!r}"
-            + ("; python -m captioner.export --format graphs adds graphs for onnx" if runtime == "onnx" else "")
-        )
-    return choices[runtime]
 
 
 def _each(images: Iterable[Source] | Source) -> Iterator[Source | CaptionerError]:
