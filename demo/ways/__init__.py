@@ -59,8 +59,10 @@ def ways(photo: gr.Image, result: gr.HTML, controls: Sequence[gr.components.Comp
 
 
 def describe_control(control: gr.components.Component) -> dict[str, Any]:
-    """What the browser needs to read a setting from an address: its name, value, and `choices` or bounds."""
+    """What the browser needs to read a setting from an address: its name, value, and `switch`, `choices` or bounds."""
     known: dict[str, Any] = {"name": control.elem_id, "value": control.value}
+    if isinstance(control, gr.Checkbox):
+        return known | {"switch": True}
     if hasattr(control, "choices"):
         return known | {"choices": [value for _, value in control.choices]}
     return known | {"minimum": control.minimum, "maximum": control.maximum, "step": control.step}

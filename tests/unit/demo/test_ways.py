@@ -10,7 +10,8 @@ from demo.settings import settings
 
 def test_a_control_is_described_by_what_it_can_be():
     with gr.Blocks():
-        strategy, beam_width, *_ = settings(20)
+        strategy, beam_width, *_, neutral = settings(20)
+    assert ways.describe_control(neutral) == {"name": "neutral", "value": False, "switch": True}
     assert ways.describe_control(strategy) == {
         "name": "strategy",
         "value": "beam",
