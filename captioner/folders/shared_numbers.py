@@ -67,8 +67,10 @@ class _Sharing:
     def _weight(self, values) -> str | None:
         """The tensor that holds these numbers in this order, if they are a weight's."""
         name, turn = self.known.get(_digest(values), (None, None))
-        if name is None:
-            return None
+        return None if name is None else self._turned(name, turn)
+
+    def _turned(self, name: str, turn: tuple[int, ...] | None) -> str:
+        """The tensor that holds a weight with its axes in another order."""
         if name not in self.read:
             self.read[name] = self._node("Cast", [name], to=self.onnx.TensorProto.FLOAT)
         return self.read[name] if turn is None else self._node("Transpose", [self.read[name]], perm=turn)
@@ -88,13 +90,13 @@ class _Sharing:
 
     def _scaled(self, values, kept) -> str | None:
         """The tensor of a kernel whose filters TensorFlow multiplied by those of a batch normalisation."""
-        for stored in self.stored.values():
+        for name, stored in self.stored.items():
             for turn in TURNS.get(values.ndim, ()) if stored.ndim == values.ndim == 4 else ():
                 kernel = stored.transpose(turn)
                 if kernel.shape == values.shape and _scales(values[:1], kernel[:1]) is not None:
                     scales = _scales(values, kernel)
                     if scales is not None:
-                        return self._node("Mul", [self._weight(kernel), self._constant(scales, kept)])
+                        return self._node("Mul", [self._turned(name, turn), self._constant(scales, kept)])
         return None
 
     def _node(self, kind: str, inputs: list[str], output: str | None = None, **attributes) -> str:
