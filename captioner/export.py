@@ -47,6 +47,7 @@ import keras
 import tensorflow as tf
 
 from captioner.folders.keras_folder import load_model
+from captioner.network.folding import FoldedEncoder
 from captioner.network.model import CaptionModel
 from captioner.search.in_graph import search
 from captioner.vocabulary import Vocabulary
@@ -154,13 +155,13 @@ class Functions:
     """Encoder and step of a network with flat, named tensors."""
 
     def __init__(self, network: CaptionModel):
-        self.network = network
+        self.network, self.encoder = network, FoldedEncoder(network.encoder)
         self.size = network.config.encoder.image_size
-        for layer in network.encoder.cnn.layers:
+        for layer in self.encoder.cnn.layers:
             if isinstance(layer, keras.layers.Normalization):  # tf2onnx makes inputs of its eager tensors
                 layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
         blank = np.zeros((1, self.size, self.size, 3), np.uint8)
-        self.memory, self.state = self._begin(network.encoder(blank))
+        self.memory, self.state = self._begin(self.encoder(blank))
         self.given = {**named(self.state, "state"), **named(self.memory, "memory")}
 
     def _begin(self, annotations):
@@ -169,7 +170,7 @@ class Functions:
 
     def encode(self, pixels):
         """Pixels -> named memory and state, and the annotation vectors they were made of."""
-        annotations = self.network.encoder(pixels)
+        annotations = self.encoder(pixels)
         memory, state = self._begin(annotations)
         return {**named(memory, "memory"), **named(state, "state"), "annotations": annotations}
 
@@ -213,7 +214,8 @@ class Servable(tf.Module):
     def __init__(self, functions: Functions, vocabulary: Vocabulary, controls: Controls):
         super().__init__()
         network = functions.network
-        self.kept = [variable.value for variable in network.variables]  # a SavedModel saves what its module holds
+        variables = (*functions.encoder.variables, *network.decoder.variables)
+        self.kept = [variable.value for variable in variables]  # a SavedModel saves what its module holds
         self._functions, self._controls, self._config = functions, controls, network.config
         self._words = tf.constant(vocabulary.words)
         self._inputs = controls.inputs(len(vocabulary))
@@ -247,7 +249,7 @@ class Servable(tf.Module):
     def _caption(self, squares):
         network, controls = self._functions.network, self._controls
         given = {name: tf.constant(value) for name, value in self._inputs.items()}
-        found = search(network.decoder, network.encoder(squares), controls.structure, given)
+        found = search(network.decoder, self._functions.encoder(squares), controls.structure, given)
         inside = tf.sequence_mask(found["length"][:, 0], controls.max_words)
         words = tf.where(inside, tf.gather(self._words, found["words"][:, 0]), "")
         text = tf.strings.strip(tf.strings.reduce_join(words, axis=1, separator=" "))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import socket
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -135,15 +137,29 @@ class Encoder(keras.layers.Layer):
         self.built = True
 
     def call(self, images, training=False):
-        annotations = self.appearance(images, training)
+        return self.annotate(images, self._cnn_of(training))
+
+    def annotate(self, images, cnn: Callable):
+        """Annotation vectors by a CNN in the place of the own one: (batch, locations, channels).
+
+        Args:
+            images: pixels, as `call` takes them.
+            cnn: preprocessed pixels -> the tapped layers' outputs, as those of `self.cnn`.
+        """
+        annotations = self._appearance(images, cnn)
         if not self.class_maps:
             return annotations
         return ops.concatenate([annotations, self.class_maps.joined(annotations)], axis=-1)
 
     def appearance(self, images, training=False):
         """Annotation vectors as the CNN makes them, without class maps."""
-        pixels = self._preprocess(ops.cast(images, "float32"), data_format="channels_last")
-        features = self.cnn(pixels, training=training and self.from_scratch)
+        return self._appearance(images, self._cnn_of(training))
+
+    def _cnn_of(self, training):
+        return functools.partial(self.cnn, training=training and self.from_scratch)
+
+    def _appearance(self, images, cnn):
+        features = cnn(self._preprocess(ops.cast(images, "float32"), data_format="channels_last"))
         features = list(features) if isinstance(features, (list, tuple)) else [features]
         if self.config.coordinates:
             shape = (ops.shape(features[0])[0], *self.grid, 2)

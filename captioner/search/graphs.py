@@ -8,6 +8,7 @@ from keras import ops
 from captioner.network.compiling import whole_steps
 from captioner.network.decoder import Decoder
 from captioner.network.encoder import Encoder
+from captioner.network.folding import FoldedEncoder
 from captioner.search.controls import ALTERNATIVES, Controls, Structure
 from captioner.search.in_graph import search
 from captioner.vocabulary import END, START
@@ -23,11 +24,15 @@ class Graph(keras.Model):
 
 
 class Encoding(Graph):
-    """{"pixels": uint8 (batch, size, size, 3)} -> annotation vectors (batch, locations, channels)."""
+    """{"pixels": uint8 (batch, size, size, 3)} -> annotation vectors (batch, locations, channels).
+
+    Args:
+        encoder: whose weights stay as they are.
+    """
 
     def __init__(self, encoder: Encoder):
         super().__init__()
-        self.encoder = encoder
+        self.encoder = FoldedEncoder(encoder)
 
     def call(self, inputs):
         return self.encoder(inputs["pixels"])
