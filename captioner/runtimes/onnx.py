@@ -104,7 +104,12 @@ def _run(session, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 @functools.cache
 def _load_onnxruntime() -> types.ModuleType:
-    """The package, imported once a process: only its import writes among temporary files."""
+    """The package, imported once a process: only its import writes among temporary files.
+
+    Since 1.29 it tells its maker of each session and of the machine, and keeps an identifier in the home folder; here
+    it is told not to, before it starts. Whoever sets ORT_DISABLE_TELEMETRY has their own way.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     with _own_temporary_folder():
         import onnxruntime
     return onnxruntime

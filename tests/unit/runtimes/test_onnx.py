@@ -1,8 +1,10 @@
-"""onnxruntime is loaded once, and leaves nothing among temporary files."""
+"""onnxruntime is loaded once, leaves nothing among temporary files or at home, and tells nobody."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -22,3 +24,14 @@ def test_the_first_import_leaves_the_environment_as_it_was(monkeypatch, tmp_path
     _load_onnxruntime.cache_clear()
     _load_onnxruntime()
     assert os.environ["TMPDIR"] == str(tmp_path) and not list(tmp_path.iterdir())
+
+
+def test_nothing_is_told_and_no_identifier_is_kept(root, photo, tmp_path):
+    """What onnxruntime would send lies in the home folder first."""
+    home = tmp_path / "home"
+    home.mkdir()
+    keep = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")}
+    command = [sys.executable, "-m", "captioner", str(photo), "--model", str(root / "models" / "shapes")]
+    done = subprocess.run(command, cwd=root, env={**keep, "HOME": str(home)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not list(home.rglob("*"))
