@@ -164,16 +164,17 @@ class _Writer:
         self.format, self.wording, self.rows = format, wording, []
         if format is Format.csv:
             self.csv = csv.writer(_Lines())
-            self.csv.writerow(["image", "caption", "score"])
+            self.csv.writerow(["image", "caption", "score", "confidence", "sure"])
 
     def row(self, photo: Photo, caption) -> None:
         text, sentence = self.wording.caption(caption.text), self.wording.alt_text(caption.text)
         row = {"image": str(photo), **caption.to_dict(), "text": text, "sentence": sentence}
         if self.format is Format.text:
-            doubt = "\tnot sure" if caption.sure is False else ""
-            print(f"{one_line(str(photo))}\t{text}{doubt}", flush=True)
+            unsure = "\tnot sure" if caption.sure is False else ""
+            print(f"{one_line(str(photo))}\t{text}{unsure}", flush=True)
         elif self.format is Format.csv:
-            self.csv.writerow([str(photo), text, f"{caption.score:.4f}"])
+            confidence = "" if caption.confidence is None else f"{caption.confidence:.4f}"
+            self.csv.writerow([str(photo), text, f"{caption.score:.4f}", confidence, caption.sure])
         elif self.format is Format.jsonl:
             print(json.dumps(row), flush=True)
         else:

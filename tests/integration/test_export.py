@@ -15,10 +15,25 @@ import pytest
 from PIL import Image
 
 from captioner import Captioner, ConfigError, ModelError
-from captioner.folders.folder import write_manifest
+from captioner.config import ConfidenceConfig
+from captioner.evidence import Evidence
+from captioner.folders.folder import EVIDENCE, write_manifest
 from captioner.folders.keras_folder import save_model
+from training.calibrate import write_calibration
 
 KINDS = ("saved_model", "onnx", "graphs")
+
+
+CONFIDENCE = ConfidenceConfig(
+    bias=0.2, probability=0.3, caption=0.2, lead=0.1, focus=0.5, frequency=0.1, shown=2.0, record=0.7, threshold=0.5
+)
+
+
+def evidence_of(captioner):
+    """One that says something else of every word and picture."""
+    rng, words = np.random.default_rng(7), len(captioner.vocabulary)
+    shapes = (2 * captioner.model.encoder.channels, 3), (3, words), (words,), (words,)
+    return Evidence(*(rng.normal(size=shape) * 0.2 for shape in shapes))
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +43,7 @@ def exported(tiny_captioner, tmp_path_factory):
 
     root = tmp_path_factory.mktemp("exported")
     keras = save_model(root / "keras", tiny_captioner.model, tiny_captioner.vocabulary, {"dev": 1}, "# Tiny\n")
+    write_calibration(keras, CONFIDENCE, evidence_of(tiny_captioner))
     graphs = add_graphs(shutil.copytree(keras, root / "graphs"))
     return {"keras": keras, "graphs": graphs, **{k: export(keras, root / k, k, beam_width=3) for k in KINDS[:2]}}
 
@@ -50,6 +66,7 @@ def pictures():
 def same(a, b):
     assert a.text == b.text
     assert a.score == pytest.approx(b.score, abs=1e-4)
+    assert a.confidence == pytest.approx(b.confidence, abs=1e-4)
     for one, other in zip(a.words, b.words, strict=True):
         assert one.probability == pytest.approx(other.probability, abs=1e-4)
         assert one.gate == pytest.approx(other.gate, abs=1e-4)
@@ -71,6 +88,27 @@ def test_one_interface_runs_every_kind_of_folder(captioners, pictures, kind):
     streams = [list(captioner.stream(pictures[2], strategy="sample", seed=2)) for captioner in (keras, other)]
     same(streams[0][-1], streams[1][-1])
     same(streams[0][-1], keras.caption(pictures[2], strategy="sample", seed=2))
+
+
+def test_confidence_differs_from_picture_to_picture_and_word_to_word(captioners, pictures):
+    captions = [captioners["keras"].score(picture, "a brown dog") for picture in pictures[:2]]
+    (_, brown, dog), (_, other, _) = (caption.words for caption in captions)
+    assert len({round(word.confidence, 3) for word in (brown, dog, other)}) == 3
+
+
+@pytest.mark.parametrize("kind", ["keras", "onnx"])
+def test_evidence_that_is_missing_or_changed_is_told(exported, tmp_path, kind):
+    folder = shutil.copytree(exported[kind], tmp_path / kind)
+    data = (folder / EVIDENCE).read_bytes()
+    (folder / EVIDENCE).write_bytes(data[:-2] + b"\0\1")
+    with pytest.raises(ModelError, match="is not the file the manifest names"):
+        Captioner.from_pretrained(folder)
+    (folder / EVIDENCE).unlink()
+    with pytest.raises(ModelError, match="evidence.safetensors is missing"):
+        Captioner.from_pretrained(folder)
+    write_manifest(folder, kind)
+    with pytest.raises(ModelError, match="evidence.safetensors is missing, which config.json rates words by"):
+        Captioner.from_pretrained(folder)
 
 
 def test_a_saved_model_runs_where_xla_is_missing(exported, captioners, pictures):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 
@@ -13,6 +14,8 @@ from typer.testing import CliRunner
 
 import captioner
 from captioner.__main__ import app
+from captioner.confidence import FEATURES
+from captioner.folders.folder import read_json, write_json, write_manifest
 from captioner.folders.keras_folder import save_model
 
 
@@ -47,6 +50,20 @@ def test_csv_and_options(model, photo):
     assert (done.exit_code, done.stderr) == (0, "")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert rows[0]["image"] == str(photo) and rows[0]["caption"].startswith("brown dog")
+    assert rows[0]["confidence"] == rows[0]["sure"] == ""  # the model is not calibrated
+
+
+def test_a_caption_that_is_not_sure_is_marked(model, photo, tmp_path):
+    calibrated, weights = shutil.copytree(model, tmp_path / "calibrated"), dict.fromkeys(FEATURES, 0.0)
+    config = read_json(calibrated / "config.json")
+    for threshold, sure in ((0.6, False), (0.4, True)):
+        write_json(calibrated / "config.json", {**config, "confidence": {"bias": 0, **weights, "threshold": threshold}})
+        write_manifest(calibrated)
+        options = (str(photo), "--model", str(calibrated), "--set", "prefix=brown dog", "--debug")
+        line = CliRunner().invoke(app, options).stdout.rstrip("\n")
+        assert line.endswith("\tnot sure") is not sure
+        (row,) = csv.DictReader(io.StringIO(CliRunner().invoke(app, [*options, "--format", "csv"]).stdout))
+        assert (row["confidence"], row["sure"]) == ("0.5000", str(sure))
 
 
 def test_version_needs_no_picture(root):
