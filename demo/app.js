@@ -9,6 +9,14 @@
   new MutationObserver(name).observe(document.body, { childList: true, subtree: true, attributeFilter: ["src"] });
   name();
 
+  // "Use via API" asks for what this server has not; answered here, it puts no 404 into the console.
+  const ABSENT = /\/(gradio_api\/mcp\/schema|monitoring\/summary)$/;
+  const fetched = window.fetch;
+  window.fetch = (what, how) => {
+    const isAbsent = ABSENT.test(String(what?.url ?? what));
+    return isAbsent ? Promise.resolve(new Response("{}", { status: 404 })) : fetched(what, how);
+  };
+
   // A first visit starts with a result: an example is picked, unless the browser kept a photo or its visitor was faster.
   const OWN = ["pointerdown", "keydown", "paste", "drop", "change"];
   const leave = () => {

@@ -265,6 +265,15 @@ def test_a_path_that_was_not_uploaded_is_refused(page, server):
         assert "event: error" in result and "not uploaded" in result, result
 
 
+def test_the_page_for_programs_offers_nothing_that_is_not_there(page):
+    page.get_by_role("button", name="Use via API").click()
+    ways = page.locator(".snippet")
+    ways.filter(has_text="Python").wait_for()
+    assert ways.filter(has_text="cURL").is_visible() and ways.filter(has_text="MCP").is_hidden()
+    page.locator(".api-docs .backdrop").click(position={"x": 20, "y": 400})
+    ways.first.wait_for(state="hidden")
+
+
 def test_many_photos_give_a_table_to_take_away(visitor, picture, client, tmp_path):
     page, good, bad = visitor.page, picture(WIDE), tmp_path / "bad.png"
     bad.write_text("hello")
