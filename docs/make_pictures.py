@@ -59,10 +59,14 @@ def demo_page() -> Iterator:
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         server.stdout.readline()  # it says when it is ready
-        with chromium(viewport={"width": 1280, "height": 1080}) as page:
+        with chromium(viewport={"width": 1280, "height": 860}) as page:
+            written = page.locator('#viewer .viewer[data-busy=""].leaning-known .word').first
             page.goto(f"http://127.0.0.1:{PORT}")
-            page.locator("#photo input[type=file]").set_input_files(EXAMPLES / "surfer.jpg")
-            page.locator('#viewer .viewer[data-busy=""].leaning-known .word').first.wait_for(timeout=120_000)
+            written.wait_for(timeout=120_000)  # the caption of the example that the page starts with
+            first = page.locator("#viewer .photo").get_attribute("src")
+            page.get_by_role("button", name="Example: surfer").first.click()
+            page.locator(f'#viewer .photo:not([src="{first}"])').wait_for(state="attached", timeout=120_000)
+            written.wait_for(timeout=120_000)
             yield page
     finally:
         server.terminate()

@@ -45,7 +45,7 @@ def fresh(browser, server):
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(server)
-    page.wait_for_selector("#viewer .viewer")
+    Visitor(page).captioned()  # the example that the page starts with
     yield page
     context.close()
     assert errors == []
@@ -187,7 +187,7 @@ def phone(browser, server):
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = context.new_page()
     page.goto(server)
-    page.wait_for_selector("#viewer .viewer")
+    Visitor(page).captioned()  # the example that the page starts with
     yield page
     context.close()
 

@@ -28,8 +28,11 @@ class Visitor:
         self.page, self.viewer, self.field = page, page.locator(viewer), field
 
     def upload(self, path: pathlib.Path) -> list[str]:
-        """Put a file into the field and wait for its caption; returns the words."""
+        """Put a file, another than the one on view, into the field and wait for its caption; returns the words."""
+        before = self.viewer.locator(".photo").get_attribute("src")
         self.page.set_input_files(f"{self.field} input[type=file]", path)
+        if before:  # else the caption on view would be taken for the new one's
+            self.viewer.locator(f'.photo:not([src="{before}"])').wait_for(state="attached", timeout=60_000)
         return self.captioned()
 
     def captioned(self) -> list[str]:
