@@ -99,15 +99,17 @@ def test_greedy_and_beam_search_say_what_teacher_forcing_scores(name, width):
     controls = Controls.resolve(DecodingOptions(beam_width=width), WORDS, LONGEST)
     inputs = {key: keras.ops.convert_to_tensor(value) for key, value in controls.inputs(len(WORDS)).items()}
     found = search(decoder, keras.ops.convert_to_tensor(annotations), controls.structure, inputs, decoder.tables())
-    for picture in range(2):
-        length = int(found["length"][picture, 0])
-        words = np.asarray(found["words"][picture, 0, :length])
+    lengths = [int(length) for length in found["length"][:, 0]]
+    written = np.asarray(found["words"][:, 0])  # PAD after the end, which no step before it reads
+    outputs = decoder(annotations, np.insert(written, 0, START, axis=1)[:, None])
+    log_probabilities = np.asarray(keras.ops.log_softmax(outputs["logits"]))[:, 0]
+    for picture, length in enumerate(lengths):
         assert length > 0
-        outputs = decoder(annotations[picture : picture + 1], np.array([[[START, *words]]], "int32"))
-        of_words = np.asarray(keras.ops.log_softmax(outputs["logits"]))[0, 0]
-        total = sum(of_words[t, word] for t, word in enumerate([*words, END]))
+        words = [*written[picture, :length], END]
+        total = sum(log_probabilities[picture, t, word] for t, word in enumerate(words))
         assert float(found["log_probability"][picture, 0]) == pytest.approx(float(total), abs=1e-3)
-        np.testing.assert_allclose(found["weights"][picture, 0, :length], outputs["weights"][0, 0, :length], atol=1e-4)
+        masks = outputs["weights"][picture, 0, :length]
+        np.testing.assert_allclose(found["weights"][picture, 0, :length], masks, atol=1e-4)
 
 
 @every_mechanism
