@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import time
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.visitors import API, Visitor, client, file_data, run_apart
+from tests.visitors import API, HTTP, Visitor, client, file_data, run_apart
 
 ENDPOINTS = {
     "caption": ("photo", "beam_width", "model", "strategy", "max_words", "min_words", "temperature", "prefix", "seed"),
@@ -35,17 +34,17 @@ def photo(running, photo_bytes):
 def answer_of(running, path: str, body) -> tuple[int, str]:
     """Status and the one answer, "complete …" or "error …" where it was a stream."""
     content = body if isinstance(body, (bytes, str)) else json.dumps(body)
-    with httpx.Client(base_url=running.address, timeout=SECONDS) as of_httpx:
-        joined = of_httpx.post(f"{API}{path}", content=content, headers={"content-type": "application/json"})
-        if joined.status_code != 200 or "event_id" not in joined.json():
-            return joined.status_code, joined.json()["detail"]
-        answers, event = [], ""
-        with of_httpx.stream("GET", f"{API}{path}/{joined.json()['event_id']}") as stream:
-            for line in stream.iter_lines():
-                if line.startswith("event: "):
-                    event = line[7:]
-                elif line.startswith("data: ") and event in ("complete", "error"):
-                    answers.append(f"{event} {line[6:]}")
+    address = f"{running.address}{API}{path}"
+    joined = HTTP.post(address, content=content, headers={"content-type": "application/json"}, timeout=SECONDS)
+    if joined.status_code != 200 or "event_id" not in joined.json():
+        return joined.status_code, joined.json()["detail"]
+    answers, event = [], ""
+    with HTTP.stream("GET", f"{address}/{joined.json()['event_id']}", timeout=SECONDS) as stream:
+        for line in stream.iter_lines():
+            if line.startswith("event: "):
+                event = line[7:]
+            elif line.startswith("data: ") and event in ("complete", "error"):
+                answers.append(f"{event} {line[6:]}")
     (answer,) = answers
     return 200, answer
 
@@ -123,7 +122,7 @@ def test_half_of_a_surrogate_pair_is_refused(running, photo):
 
 def test_nobody_waits_for_an_answer_to_nothing(running):
     for path in ("/call/caption/none", "/call/v2/nope/none"):
-        answer = httpx.get(f"{running.address}{API}{path}", timeout=30)
+        answer = HTTP.get(f"{running.address}{API}{path}", timeout=30)
         assert answer.status_code == 404 and answer.json()["detail"]
 
 
@@ -161,7 +160,7 @@ def test_questions_that_nobody_foresaw(running, photo):
 
 
 def page_events(running):
-    config = httpx.get(f"{running.address}/config", timeout=30).json()
+    config = HTTP.get(f"{running.address}/config", timeout=30).json()
     return [event for event in config["dependencies"] if event["backend_fn"] and event["queue"] is not False]
 
 
@@ -175,11 +174,11 @@ def test_events_of_the_page_with_values_that_it_never_sends(running, photo):
         ):
             question = {"fn_index": event["id"], "data": values[: len(event["inputs"])], "session_hash": f"s{number}"}
             question |= {"event_data": {"photo": {"path": 3}, "options": {"no_repeat_ngram": 3}, "text": []}}
-            joined = httpx.post(f"{running.address}{API}/queue/join", json=question, timeout=30)
+            joined = HTTP.post(f"{running.address}{API}/queue/join", json=question, timeout=30)
             if joined.status_code != 200:
                 check_words(joined.status_code, joined.json()["detail"])
                 continue
-            with httpx.stream(
+            with HTTP.stream(
                 "GET", f"{running.address}{API}/queue/data?session_hash=s{number}", timeout=SECONDS
             ) as stream:
                 told = [json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: ")]
@@ -190,6 +189,6 @@ def test_events_of_the_page_with_values_that_it_never_sends(running, photo):
 def test_what_strangers_name_is_one_short_line_on_stderr(running):
     """After everything above, none of which is a fault of the server."""
     for name in ("%1b%5b31mRED", "a%00b", "x" * 5000, "%e2%80%ae", "line%0abreak"):
-        answer = httpx.post(f"{running.address}{API}/call/{name}", json={"data": []}, timeout=30)
+        answer = HTTP.post(f"{running.address}{API}/call/{name}", json={"data": []}, timeout=30)
         assert answer.status_code == 404 and len(answer.text) < 1000
     assert running.errors.read_text() == ""

@@ -8,12 +8,11 @@ import os
 import re
 import time
 
-import httpx
 import pytest
 
 from demo.__main__ import _OneLine
 from demo.server import IN_USE_SECONDS, KEEP_BYTES, KEEP_SECONDS, SWEEP_SECONDS, sweep
-from tests.visitors import API, Visitor, client, demo, file_data, run_apart
+from tests.visitors import API, HTTP, Visitor, client, demo, file_data, run_apart
 
 
 def test_the_photos_of_the_page_itself_stay(tmp_path):
@@ -37,7 +36,7 @@ def test_uploads_of_too_many_bytes_go_the_oldest_first(tmp_path):
 
 def test_the_examples_outlive_the_hour(running):
     """Thumbnails that could not be fetched any more, and a click on one that said the photo is no longer here."""
-    config = json.dumps(httpx.get(f"{running.address}/config", timeout=60).json())
+    config = json.dumps(HTTP.get(f"{running.address}/config", timeout=60).json())
     examples = {path for path in re.findall(r'"path": "([^"]+[.]jpg)"', config) if str(running.uploads) in path}
     assert len(examples) >= 5
     stranger = next(iter(running.uploads.glob("*/uploads"))) / "stranger.jpg"
@@ -49,7 +48,7 @@ def test_the_examples_outlive_the_hour(running):
         time.sleep(0.5)
     assert not stranger.exists()
     for path in examples:
-        assert httpx.get(f"{running.address}{API}/file={path}", timeout=60).status_code == 200
+        assert HTTP.get(f"{running.address}{API}/file={path}", timeout=60).status_code == 200
 
 
 def test_a_line_of_the_log_is_one_line_without_control_sequences():
@@ -60,11 +59,11 @@ def test_a_line_of_the_log_is_one_line_without_control_sequences():
 
 def test_pages_of_others_are_not_served(running, photo_bytes):
     for headers in ({"host": "evil.example"}, {"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}):
-        sent = httpx.post(
+        sent = HTTP.post(
             f"{running.address}{API}/upload", files={"files": ("a.jpg", photo_bytes)}, headers=headers, timeout=30
         )
         assert sent.status_code in (403, 421) and "--allow-host" in sent.json()["detail"]
-    assert httpx.get(f"{running.address}/config", headers={"host": "evil.example"}, timeout=60).status_code == 421
+    assert HTTP.get(f"{running.address}/config", headers={"host": "evil.example"}, timeout=60).status_code == 421
 
 
 @pytest.mark.parametrize("runtime", ["auto", pytest.param("keras", marks=pytest.mark.slow)])
@@ -72,7 +71,7 @@ def test_nothing_is_left_among_temporary_files(tmp_path, monkeypatch, runtime):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     with demo(tmp_path, "models/shapes", "--runtime", runtime) as running:
-        assert httpx.get(f"{running.address}/health/ready", timeout=60).status_code == 200
+        assert HTTP.get(f"{running.address}/health/ready", timeout=60).status_code == 200
         assert not list((tmp_path / "tmp").iterdir())
     assert not list(running.uploads.iterdir())
 

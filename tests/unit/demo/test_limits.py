@@ -12,13 +12,13 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import pytest
 
 from demo import limits, server
 from demo.hosts import Hosts
 from demo.limits import UPLOAD, Limits
 from demo.server import Server
+from tests.visitors import HTTP
 
 PATIENCE = 30  # seconds until a test gives up; none should need one of them
 LARGE = 50_000_000  # bytes of an answer, more than the buffers between two processes hold
@@ -207,7 +207,7 @@ def test_connections_beyond_the_last_are_hung_up_on(tmp_path, monkeypatch):
             assert all_of(third) == b""
         assert not running.page.come
     with serving(tmp_path) as running:
-        assert httpx.get(f"http://127.0.0.1:{running.port}/theme.css").status_code == 200
+        assert HTTP.get(f"http://127.0.0.1:{running.port}/theme.css").status_code == 200
 
 
 def test_a_stop_waits_no_longer_for_answers_than_it_says(tmp_path, monkeypatch):
