@@ -13,12 +13,17 @@ ASK_THE_SERVER = {f"tests/integration/test_{name}.py" for name in ("questions", 
 
 @pytest.hookimpl(optionalhook=True)  # there is none where pytest-xdist is switched off
 def pytest_xdist_make_scheduler(config, log):
-    """A file stays in one process, whose fixtures its tests share, and so do the files that ask the one server."""
+    """A file stays in one process, whose fixtures its tests share; so do files that share a server or a browser."""
     from xdist.scheduler import LoadFileScheduling
+
+    # xdist begins with the file of most tests; the files of `testpaths`' first folders take longest and have few.
+    config.option.loadscopereorder = False
 
     class Together(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
+            if file.startswith("tests/browser/"):
+                return "the page"
             return "the server" if file in ASK_THE_SERVER else file
 
     return Together(config, log)
