@@ -37,14 +37,17 @@ class Demo:
     Attributes:
         address: where it answers.
         uploads: the folder its temporary files lie under.
+        temporary: where programs that are told of no folder put theirs.
         process: the process.
     """
 
     def __init__(self, folder: pathlib.Path, model: str = "models/shapes", *arguments: str):
-        self.port, self.uploads = free_port(), folder / "uploads"
+        self.port, self.uploads, self.temporary = free_port(), folder / "uploads", folder / "temporary"
+        self.temporary.mkdir(parents=True, exist_ok=True)
         self.errors = folder / "stderr"
         command = [sys.executable, "-m", "demo", "--model", model, "--port", str(self.port), *arguments]
-        environment = os.environ | {"GRADIO_TEMP_DIR": str(self.uploads), "PYTHONUNBUFFERED": "1"}
+        folders = {"GRADIO_TEMP_DIR": str(self.uploads), "TMPDIR": str(self.temporary)}
+        environment = os.environ | folders | {"PYTHONUNBUFFERED": "1"}
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
         impatience = threading.Timer(START_SECONDS, self.process.kill)

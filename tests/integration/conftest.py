@@ -22,6 +22,7 @@ def running(tmp_path_factory):
     """The demo in a process of its own, started once: a file that asks it stands in `ASK_THE_SERVER`."""
     with demo(tmp_path_factory.mktemp("demo")) as running:
         yield running
+    assert not list(running.uploads.iterdir()), "it leaves nothing behind"
 
 
 @pytest.fixture(scope="session")

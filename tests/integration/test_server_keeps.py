@@ -66,13 +66,21 @@ def test_pages_of_others_are_not_served(running, photo_bytes):
     assert HTTP.get(f"{running.address}/config", headers={"host": "evil.example"}, timeout=60).status_code == 421
 
 
-@pytest.mark.parametrize("runtime", ["auto", pytest.param("keras", marks=pytest.mark.slow)])
-def test_nothing_is_left_among_temporary_files(tmp_path, monkeypatch, runtime):
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    (tmp_path / "tmp").mkdir()
-    with demo(tmp_path, "models/shapes", "--runtime", runtime) as running:
+def test_nothing_is_left_among_temporary_files(running, photo_bytes):
+    async def ask():
+        async with client(running) as of_httpx:
+            return await Visitor(of_httpx).caption(photo_bytes)
+
+    assert run_apart(ask()).caption
+    assert not list(running.temporary.iterdir())
+
+
+@pytest.mark.slow
+def test_keras_leaves_nothing_among_temporary_files(tmp_path):
+    """Four files of TensorFlow's stayed there after each start."""
+    with demo(tmp_path, "models/shapes", "--runtime", "keras") as running:
         assert HTTP.get(f"{running.address}/health/ready", timeout=60).status_code == 200
-        assert not list((tmp_path / "tmp").iterdir())
+        assert not list(running.temporary.iterdir())
     assert not list(running.uploads.iterdir())
 
 
