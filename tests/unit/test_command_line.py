@@ -44,12 +44,13 @@ def test_good_and_bad_pictures_in_one_run(root, photo, tmp_path):
     assert "wide.png" in pictures
 
 
-def test_csv_and_options(model, photo):
-    options = ("--beam-width", "2", "--set", "prefix=brown dog", "--set", "forbidden_words=grass a")
-    done = CliRunner().invoke(app, [str(photo), "--model", str(model), "--format", "csv", "--debug", *options])
+def test_csv_and_options(photo):
+    options = ("--beam-width", "2", "--set", "prefix=a small", "--set", "forbidden_words=red circle square")
+    done = CliRunner().invoke(app, [str(photo), "--model", "shapes", "--format", "csv", "--debug", *options])
     assert (done.exit_code, done.stderr) == (0, "")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
-    assert rows[0]["image"] == str(photo) and rows[0]["caption"].startswith("brown dog")
+    assert rows[0]["image"] == str(photo) and rows[0]["caption"].startswith("a small")
+    assert not {"red", "circle", "square"} & set(rows[0]["caption"].split())
     assert rows[0]["confidence"] == rows[0]["sure"] == ""  # the model is not calibrated
 
 
