@@ -25,6 +25,7 @@ from demo.questions import Questions
 
 KEEP_FILES = 1000  # uploads and photos for the page; the newest are kept
 KEEP_BYTES = 1_000_000_000
+KEEP_SESSIONS = 1000  # visitors whose page Gradio remembers; each question of a program counts as one
 KEEP_SECONDS = 3600.0
 IN_USE_SECONDS = 120.0  # no younger file is removed, whatever their number
 SWEEP_SECONDS = 10.0
@@ -71,6 +72,7 @@ def make_server(
         text = page.card(name)
         return fastapi.responses.PlainTextResponse(text or "There is no such card.", 200 if text else 404)
 
+    page.state_session_capacity = KEEP_SESSIONS  # 10,000 in Gradio 6.31, each with a copy of the page's description
     mounted = {name: value for name, value in options.items() if name != "share"}
     gr.mount_gradio_app(app, page, path="/", show_error=False, **mounted)
     # Only `launch` sets this, and without it Gradio 6.31 copies any file of the machine that a request names to where

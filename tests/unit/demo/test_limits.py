@@ -12,6 +12,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from demo import limits, server
@@ -219,3 +220,12 @@ def test_a_stop_waits_no_longer_for_answers_than_it_says(tmp_path, monkeypatch):
         running.server.handle_exit(15, None)
         running.thread.join(PATIENCE)
         assert not running.thread.is_alive()
+
+
+def test_visitors_are_not_remembered_without_end(tmp_path):
+    page = gr.Blocks()
+    server.make_server(page, {}, str(tmp_path), lambda: None)
+    for number in range(server.KEEP_SESSIONS + 50):
+        page.state_holder[f"visitor {number}"]
+    remembered = page.state_holder.session_data
+    assert len(remembered) == server.KEEP_SESSIONS and f"visitor {server.KEEP_SESSIONS + 49}" in remembered
