@@ -7,9 +7,11 @@ import subprocess
 import sys
 import tempfile
 
+import numpy as np
 import pytest
 
-from captioner.runtimes.onnx import OnnxRuntime, _load_onnxruntime
+from captioner.errors import ModelError
+from captioner.runtimes.onnx import AT_ONCE, OnnxRuntime, _load_onnxruntime
 
 
 def test_a_second_model_makes_no_temporary_folder(root, monkeypatch):
@@ -35,3 +37,21 @@ def test_nothing_is_told_and_no_identifier_is_kept(root, photo, tmp_path):
     done = subprocess.run(command, cwd=root, env={**keep, "HOME": str(home)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not list(home.rglob("*"))
+
+
+def test_photos_that_go_through_the_encoder_in_turn(root):
+    runtime = OnnxRuntime(root / "models" / "shapes", own=True)
+    size = runtime.config.encoder.image_size
+    squares = np.random.default_rng(0).integers(0, 255, (2 * AT_ONCE + 1, size, size, 3), np.uint8)
+    together, alone = runtime.encode(squares), [runtime.encode(square[None]) for square in squares]
+    for name, values in together.items():
+        one_by_one = np.concatenate([encoded[name] for encoded in alone])
+        np.testing.assert_allclose(values, one_by_one, atol=1e-5 * np.abs(values).max())
+
+
+def test_an_encoder_that_forgets_which_photo_is_which(root, monkeypatch):
+    runtime = OnnxRuntime(root / "models" / "shapes", own=True)
+    monkeypatch.setattr("captioner.runtimes.onnx._run", lambda *_: {"annotations": np.float32(1.0)})
+    size = runtime.config.encoder.image_size
+    with pytest.raises(ModelError, match=r"annotations have a row for each photo. Received: shapes \[\(\)\]"):
+        runtime.encode(np.zeros((AT_ONCE + 1, size, size, 3), np.uint8))
