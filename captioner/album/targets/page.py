@@ -93,6 +93,7 @@ class Page(Target):
         address = address if address.startswith(("../", "/")) else f"./{address}"
         sure = {True: "sure", False: "unsure", None: "unknown"}[entry["sure"]]
         chance = "" if entry["confidence"] is None else f"{100 * entry['confidence']:.0f} % confident"
+        chance += ", not sure" if sure == "unsure" else ""
         words = " ".join(
             f'<button type="button" data-word="{place}">{html.escape(word)}</button>'
             for place, (word, _) in enumerate(entry["masks"])

@@ -40,6 +40,12 @@ def test_every_target_holds_every_caption(photos, write):
     assert page.count("<figure") == 3 and 'alt="A blue thing."' in page and 'href="./deep/c.webp"' in page
 
 
+def test_the_page_says_in_words_what_is_not_sure(photos, write, painted):
+    painted.confidence = 0.2
+    write(photos, "html")
+    assert (photos / "captions.html").read_text().count("20 % confident, not sure") == 3
+
+
 @pytest.mark.parametrize("existing", Existing)
 def test_every_mode_twice(photos, write, undo, painted, existing):
     (photos / "a.txt").write_text("my trigger,")
