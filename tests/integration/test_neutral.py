@@ -50,3 +50,14 @@ def test_200_captions_hold_no_word_that_is_replaced_and_their_grammar():
     assert not [text for text in texts if REPLACED.intersection(text.split())]
     assert not [(text, rule) for text, rule in itertools.product(texts, WRONG) if re.search(rule, text)]
     assert len([text for text in texts if re.search(r"\b(person|people|child|children)\b", text)]) > 50
+
+
+@pytest.mark.slow
+def test_keras_writes_the_same_words():
+    photo = ROOT / "demo" / "examples" / "skier.jpg"
+    found = [
+        Captioner.from_pretrained(ROOT / "models" / "photos", runtime=runtime).caption(photo, count=3, neutral=True)
+        for runtime in ("onnx", "keras")
+    ]
+    onnx, keras = ([caption.text for caption in captions] for captions in found)
+    assert onnx == keras and any("person" in text for text in keras)

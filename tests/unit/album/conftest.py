@@ -30,7 +30,7 @@ class Painted:
         self.asked: list[str] = []
         self.confidence = 0.9
 
-    def caption(self, image, count=None, required_words=(), **options):
+    def caption(self, image, required_words=(), count=None, **options):
         colour = ("red", "green", "blue")[int(np.asarray(read_picture(image).image).mean((0, 1)).argmax())]
         forbidden = options.get("forbidden_words", "").split()
         texts = [word for word in ("a", colour, "thing", *required_words) if word not in forbidden]
