@@ -13,11 +13,13 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from captioner.errors import CaptionerError, ConfigError, ImageError
+from captioner.pictures.raw import RAW_SUFFIXES
 
 SUFFIXES = frozenset(
     [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif",
      ".hif"]
 )  # fmt: skip
+PHOTOS = SUFFIXES | RAW_SUFFIXES
 PAGES = frozenset({".html", ".htm", ".xhtml", ".md", ".markdown"})
 # Folders that disks, network drives and systems keep for themselves: their thumbnails are no photos of anybody.
 MACHINE_FOLDERS = frozenset(
@@ -46,8 +48,9 @@ def find_photos(places: Sequence[str | os.PathLike], include: Sequence[str] = ()
     """The photos of files, folders and patterns.
 
     A file is taken as it is given, whatever its name. In a folder and the folders within, in the order of their names,
-    those files are taken that are named like pictures; hidden ones, links and what machines keep for themselves are
-    not. A name with `*`, `?` or `[` that no file has is a pattern.
+    those files are taken that are named like pictures; hidden ones, links, what machines keep for themselves and raw
+    photos that lie beside a picture of the same name are not. A name with `*`, `?` or `[` that no file has is a
+    pattern.
 
     Args:
         places: files, folders and patterns.
@@ -121,7 +124,7 @@ def _walk(
     include: Sequence[str],
     exclude: Sequence[str],
     skipped: collections.Counter[str],
-    suffixes: frozenset[str] = SUFFIXES,
+    suffixes: frozenset[str] = PHOTOS,
 ) -> Iterator[pathlib.Path | CaptionerError]:
     waiting = [top]
     while waiting:
@@ -132,17 +135,23 @@ def _walk(
         except OSError as error:
             yield ImageError(f"{folder}: cannot be opened: {error.strerror}")
             continue
-        inner = []
+        inner, pictures = [], {entry.name.rpartition(".")[0] for entry in entries if _suffix(entry) in SUFFIXES}
         for entry in entries:
             path = folder / entry.name
             reason = _reason_to_skip(entry, path.relative_to(top), include, exclude, suffixes)
             if reason:
                 skipped[reason] += 1
+            elif _suffix(entry) in RAW_SUFFIXES and entry.name.rpartition(".")[0] in pictures:
+                skipped["raw beside a picture"] += 1
             elif entry.is_dir(follow_symlinks=False):
                 inner.append(path)
             else:
                 yield path
         waiting += reversed(inner)
+
+
+def _suffix(entry: os.DirEntry) -> str:
+    return os.path.splitext(entry.name)[1].lower()
 
 
 def _reason_to_skip(entry: os.DirEntry, path: pathlib.Path, include, exclude, suffixes) -> str:
@@ -160,7 +169,7 @@ def _reason_to_skip(entry: os.DirEntry, path: pathlib.Path, include, exclude, su
     if stat.S_ISDIR(mode):
         return "of machines" if entry.name.lower() in MACHINE_FOLDERS else ""
     if not stat.S_ISREG(mode) or path.suffix.lower() not in suffixes:
-        return "no pictures" if suffixes is SUFFIXES else "no pages"
+        return "no pictures" if suffixes is PHOTOS else "no pages"
     return "excluded" if include and not _fits(path, include) else ""
 
 

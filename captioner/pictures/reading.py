@@ -35,6 +35,7 @@ from captioner.errors import ImageError
 from captioner.pictures.colours import to_rgb
 from captioner.pictures.kinds import heif_reader, is_heif, refuse_documents
 from captioner.pictures.parts import check_parts
+from captioner.pictures.raw import is_raw, raw_preview
 from captioner.pictures.tags import check_all_tags, check_tags, exif_of_jpeg
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -78,12 +79,13 @@ def open_image(source: Source) -> Image.Image:
 def read_picture(source: Source) -> Picture:
     """A picture as upright RGB, whatever it came as.
 
-    Transparency is laid on white, animations give their first frame, 16-bit gray is scaled and the turn that a
-    camera noted in EXIF is applied. A picture of more than `FULL_PIXELS` comes smaller, a large JPEG by decoding it so.
+    Transparency is laid on white, animations and files of several pages give their first, raw photos their preview.
+    16-bit gray is scaled and the turn that a camera noted in EXIF is applied. A picture of more than `FULL_PIXELS`
+    comes smaller, a large JPEG by decoding it so.
 
     Args:
-        source: path, bytes or an open file in one of `FORMATS` or HEIF (by pillow-heif), PIL image, or uint8 array
-            (height, width), (h, w, 1), (h, w, 3) or (h, w, 4).
+        source: path, bytes or an open file in one of `FORMATS`, HEIF (by pillow-heif) or raw (by rawpy), PIL image, or
+            uint8 array (height, width), (h, w, 1), (h, w, 3) or (h, w, 4).
 
     Raises:
         ImageError: it cannot be read as a picture, is damaged, or is larger than `MAX_BYTES` or `MAX_PIXELS`.
@@ -234,6 +236,17 @@ def _decode(data: bytes, name: str) -> Picture:
         raise ImageError(f"{name}: is empty, so it is not a picture")
     if len(data) > MAX_BYTES:
         raise ImageError(f"{name}: {_too_long(len(data))}")
+    if not is_raw(data, name):
+        return _decode_picture(data, name)
+    preview, orientation = raw_preview(data, name)
+    if isinstance(preview, bytes):
+        return _decode_picture(preview, name, orientation)
+    picture = _from_array(preview)
+    return _finish(picture, picture.size, name, orientation)
+
+
+def _decode_picture(data: bytes, name: str, turned: int = 1) -> Picture:
+    """The picture of a file that is no raw photo; `turned` is its orientation where it notes none itself."""
     format, end = _format(data, name), time.thread_time() + MAX_SECONDS
     check_parts(data, format, name)
     if format == "TIFF":
@@ -252,7 +265,7 @@ def _decode(data: bytes, name: str) -> Picture:
         picture.decodermaxblock = BLOCK
         picture.load()
         _check_size(picture.size, name, format)  # HEIF may decode to another size than it claims
-        return _finish(picture, picture.size if format in ("TIFF", "HEIF") else stored, name)
+        return _finish(picture, picture.size if format in ("TIFF", "HEIF") else stored, name, turned)
 
 
 def _available() -> tuple[str, ...]:
@@ -305,13 +318,14 @@ def _factor(size: tuple[int, int]) -> int:
     return factor
 
 
-def _finish(picture: Image.Image, stored: tuple[int, int], name: str) -> Picture:
+def _finish(picture: Image.Image, stored: tuple[int, int], name: str, turned: int = 1) -> Picture:
     """Upright RGB of a picture that is loaded.
 
     Args:
         stored: its size before any turn and before it was decoded smaller.
+        turned: its orientation where it notes none.
     """
-    turn = _turn(picture, name)
+    turn = _turn(picture, name, turned)
     image = to_rgb(picture, _factor(picture.size))
     if turn is not None:
         image = image.transpose(turn)
@@ -320,7 +334,7 @@ def _finish(picture: Image.Image, stored: tuple[int, int], name: str) -> Picture
     return Picture(image, (stored[1], stored[0]) if sideways else (stored[0], stored[1]))
 
 
-def _turn(picture: Image.Image, name: str) -> Image.Transpose | None:
+def _turn(picture: Image.Image, name: str, turned: int) -> Image.Transpose | None:
     """The turn that a camera noted; asked for once the pixels are there, since failing here may hide that they are not.
 
     A picture whose EXIF is damaged is taken as it lies.
@@ -335,6 +349,6 @@ def _turn(picture: Image.Image, name: str) -> Image.Transpose | None:
             exif = exif[6:]
         check_tags(exif, name)
     try:
-        return TURNS.get(picture.getexif().get(ORIENTATION, 1))
+        return TURNS.get(picture.getexif().get(ORIENTATION, turned))
     except Exception:
         return None

@@ -50,7 +50,7 @@ ROOMS = {
         "runtimes": "folders search quiet",
         "export": "folders search quiet",
         "requiring": "caption",
-        "album.finding": "errors",
+        "album.finding": "pictures",
         "evidence": "folders",
         "captioner": "album.finding confidence evidence requiring runtimes",
         "album": "album.finding caption folders requiring",

@@ -12,6 +12,7 @@ from captioner.album.answer import Answer
 from captioner.album.exiftool import HOW_TO_GET, ExifTool, is_installed
 from captioner.album.targets.base import Target
 from captioner.errors import CaptionerError, ImageError
+from captioner.pictures.raw import is_raw
 from captioner.sidecar import text_of_packet, xmp_packet
 
 XMP = ("XMP-iptcCore:AltTextAccessibility", "XMP-dc:Description")
@@ -111,7 +112,8 @@ def _named(path: pathlib.Path) -> Iterator[None]:
 
 
 def _kind(data: bytes, photo: pathlib.Path) -> tuple[str, tuple[str, ...]]:
+    is_tiff = not is_raw(data, photo.name)  # else a raw photo, which only looks like one
     for suffix, (begins, tags) in KINDS.items():
-        if begins.match(data):
+        if begins.match(data) and (is_tiff or suffix != ".tif"):
             return suffix, tags
     raise ImageError(f"{photo}: metadata are written into JPEG, PNG, WebP and TIFF; use xmp for this one")
