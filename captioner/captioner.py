@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import dataclasses
 import functools
 import hashlib
 import os
@@ -19,7 +20,7 @@ from captioner.caption import Caption, Word
 from captioner.confidence import rate_words
 from captioner.config import ModelConfig, decoding_options
 from captioner.errors import CaptionerError, ConfigError, ImageError, ModelError
-from captioner.evidence import Evidence
+from captioner.evidence import Evidence, ranked
 from captioner.folders.finding import find_model
 from captioner.folders.folder import EVIDENCE, verify
 from captioner.pictures.geometry import network_square
@@ -152,8 +153,9 @@ class Captioner:
         chosen = self._controls(options)
         picture = read_picture(image)
         encoded = self._encode(picture.image)
-        found = self.runtime.search(encoded, chosen)
-        captions = self.read(found, 0, image, picture.size, chosen.options.count, known=self._known(encoded, 0))
+        found, weight = self._search(encoded, chosen)
+        known = self._known(encoded, 0)
+        captions = self.read(found, 0, image, picture.size, chosen.options.count, known=known, weight=weight)
         return captions[0] if count is None else captions
 
     def captions(
@@ -214,10 +216,11 @@ class Captioner:
         captions = iter(())
         if good:
             encoded = self.runtime.encode(np.stack([square for _, square, _ in good]))
-            found = self.runtime.search(encoded, controls)
+            found, weight = self._search(encoded, controls)
+            known = [self._known(encoded, i) for i in range(len(good))]
             captions = iter(
                 [
-                    self.read(found, i, image, size, 1, known=self._known(encoded, i))[0]
+                    self.read(found, i, image, size, 1, known=known[i], weight=weight)[0]
                     for i, (image, _, size) in enumerate(good)
                 ]
             )
@@ -316,6 +319,18 @@ class Captioner:
             self._encodings.popitem(last=False)
         return encoded
 
+    def _search(self, encoded: Any, controls: Controls) -> tuple[dict[str, np.ndarray], float]:
+        """What a search finds, and the weight of what pictures say where its captions are ranked."""
+        options, model = controls.options, self._confidence
+        if options.evidence and not self._evidence:
+            raise ConfigError("evidence asks what pictures say of words, which this model was not calibrated with")
+        weight = (model.ranking if model else 0.0) if options.evidence is None else options.evidence
+        if options.strategy != "beam" or not weight:
+            return self.runtime.search(encoded, controls), 0.0
+        # All that are kept have to be settled, or those behind the first would depend on the pictures beside them.
+        every = dataclasses.replace(controls, options=options.model_copy(update={"count": options.width}))
+        return self.runtime.search(encoded, every), weight
+
     def _known(self, encoded: Any, row: int) -> np.ndarray | None:
         """What picture `row` says of each word of the vocabulary, where the model was calibrated with that."""
         return self._evidence.read(_annotations(encoded)[row]) if self._evidence else None
@@ -329,12 +344,13 @@ class Captioner:
         count: int,
         texts: list[str] | None = None,
         known: np.ndarray | None = None,
+        weight: float = 0.0,
     ) -> list[Caption]:
         """Captions of picture `row` out of the tensors of `captioner.search.in_graph`."""
         captions = []
-        for rank in range(count):
+        for rank in ranked(found, row, known, weight)[:count]:
             total, length = float(found["log_probability"][row, rank]), int(found["length"][row, rank])
-            if rank and total < IMPOSSIBLE / 2:
+            if captions and total < IMPOSSIBLE / 2:
                 break
             of_caption = {name: values[row, rank] for name, values in found.items() if values.ndim > 2}
             words = texts or self.vocabulary.decode(of_caption["words"][:length])

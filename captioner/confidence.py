@@ -59,7 +59,7 @@ def word_features(
             log - _best_other(words[place]),
             focus(words[place].mask),
             -_log_place(words[place].text, vocabulary),
-            *((0.0, 0.0) if known is None else known[vocabulary.encode([words[place].text])[0]]),
+            *((0.0, 0.0) if known is None else known[vocabulary.encode([words[place].text])[0], :2]),
         ]
         for place, log in zip(content, logs, strict=True)
     ]

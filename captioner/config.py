@@ -200,6 +200,8 @@ class ConfidenceConfig(Config):
         shown: weight of the chance that people use the word of the picture, as its annotation vectors tell.
         record: weight of the log odds that the word is right when the model writes it.
         threshold: a caption is sure from this confidence on.
+        ranking: weight of what a picture says of a caption's words where captions are ranked, unless told otherwise,
+            see `DecodingOptions.evidence`.
     """
 
     bias: float
@@ -211,11 +213,12 @@ class ConfidenceConfig(Config):
     shown: float = pydantic.Field(0.0, ge=0)
     record: float = pydantic.Field(0.0, ge=0)
     threshold: float = pydantic.Field(ge=0, le=1)
+    ranking: float = pydantic.Field(0.0, ge=0, le=100)
 
     @property
     def needs_evidence(self) -> bool:
         """Whether it reads what `captioner.evidence` knows."""
-        return bool(self.shown or self.record)
+        return bool(self.shown or self.record or self.ranking)
 
 
 class ModelConfig(Config):
@@ -243,6 +246,8 @@ class DecodingOptions(Config):
             again where `min_words` is over three quarters of it. A beam of two or more prefers captions that end within
             the limit to those that it cuts.
         length_penalty: alpha of Wu et al. 2016, equation 14; it ranks hypotheses and leaves `score` alone.
+        evidence: weight of what the picture itself says of a caption's words where "beam" ranks those it has finished,
+            see `captioner.evidence`; it leaves `score` alone. None means the model's own; 0 ranks by probability alone.
         temperature: "sample" divides log-probabilities by it; below 1 the likely words get likelier.
         top_k: "sample" draws from so many of the likeliest words; None from all.
         top_p: "sample" draws from the likeliest words that hold this share of the probability (Holtzman et al. 2020).
@@ -267,6 +272,7 @@ class DecodingOptions(Config):
     min_words: int = pydantic.Field(1, ge=0, le=MAX_WORDS)
     max_words: int | None = pydantic.Field(None, ge=1, le=MAX_WORDS)
     length_penalty: float = pydantic.Field(1.0, ge=0.0, le=5.0)
+    evidence: float | None = pydantic.Field(None, ge=0.0, le=100.0)
     temperature: float = pydantic.Field(1.0, ge=0.01, le=10.0)
     top_k: int | None = pydantic.Field(None, ge=1)
     top_p: float = pydantic.Field(1.0, gt=0.0, le=1.0)
@@ -307,6 +313,7 @@ class DecodingOptions(Config):
 STRATEGIES_OF = {
     **dict.fromkeys(("temperature", "top_k", "top_p", "seed"), ("sample",)),
     **dict.fromkeys(("groups", "diversity"), ("diverse",)),
+    "evidence": ("beam",),
     "required_words": ("beam", "greedy"),
 }
 

@@ -15,7 +15,8 @@ from captioner.folders.folder import EVIDENCE
 from captioner.folders.weights import open_weights, write_weights
 from captioner.vocabulary import Vocabulary
 
-NAMES = ("directions", "words", "bias", "record")
+NAMES = ("directions", "words", "bias", "usual", "record")
+LIFT, FAINT = 0.2, 0.01  # what it counts that a word is likelier than usual; a chance below counts as this one
 
 
 class Evidence:
@@ -25,12 +26,15 @@ class Evidence:
         directions: (2 * channels, rank); pooled annotation vectors times it say what the picture is about.
         words: (rank, known words); what speaks for each of the first words of the vocabulary.
         bias: (known words,)
+        usual: (known words,) how likely people are to use each word of any picture.
         record: (vocabulary,) log odds that a word is right when the model writes it.
     """
 
-    def __init__(self, directions: np.ndarray, words: np.ndarray, bias: np.ndarray, record: np.ndarray):
-        self.directions, self.words, self.bias, self.record = (
-            np.asarray(values, np.float32) for values in (directions, words, bias, record)
+    def __init__(
+        self, directions: np.ndarray, words: np.ndarray, bias: np.ndarray, usual: np.ndarray, record: np.ndarray
+    ):
+        self.directions, self.words, self.bias, self.usual, self.record = (
+            np.asarray(values, np.float32) for values in (directions, words, bias, usual, record)
         )
 
     @classmethod
@@ -45,10 +49,10 @@ class Evidence:
             return None
         with open_weights(path) as file:
             shapes = [file.shapes.get(name, ()) for name in NAMES]
-            if [len(shape) for shape in shapes] != [2, 2, 1, 1] or len(file.shapes) != len(NAMES):
+            if [len(shape) for shape in shapes] != [2, 2, 1, 1, 1] or len(file.shapes) != len(NAMES):
                 raise ModelError(f"{path} holds no evidence of words; calibrate the model again")
-            (_, rank), (rows, known), (biases,), (entries,) = shapes
-            if rank != rows or known != biases or known > entries or entries != len(vocabulary):
+            (_, rank), (rows, known), (biases,), (usual,), (entries,) = shapes
+            if rank != rows or not known == biases == usual or known > entries or entries != len(vocabulary):
                 raise ModelError(
                     f"{path} does not fit {folder / 'vocabulary.txt'}: it is of {entries} words and not of "
                     f"{len(vocabulary)}; calibrate the model again"
@@ -66,8 +70,9 @@ class Evidence:
             annotations: (locations, channels) of one picture.
 
         Returns:
-            float32 (vocabulary, 2): the chance, 0 to 1, that people use the word of the picture, 0 for those that the
-            map does not know; and its record.
+            float32 (vocabulary, 3): the chance, 0 to 1, that people use the word of the picture, 0 for those that the
+            map does not know; its record; and what speaks for a caption that holds it: the chance and `LIFT` times the
+            logarithm of how much likelier it is than usual.
 
         Raises:
             ModelError: the map was learned from annotation vectors of another length.
@@ -86,9 +91,27 @@ class Evidence:
                 f"{EVIDENCE} is of another encoder: it reads {len(self.directions)} numbers of a picture, which has "
                 f"{len(vector)}; calibrate the model again"
             )
-        known = np.stack([np.zeros_like(self.record), self.record], axis=1)
-        known[: len(self.bias), 0] = np.clip(vector @ self.directions @ self.words + self.bias, 0.0, 1.0)
+        known = np.stack([np.zeros_like(self.record), self.record, np.zeros_like(self.record)], axis=1)
+        chance = np.clip(vector @ self.directions @ self.words + self.bias, 0.0, 1.0)
+        lift = np.log(np.maximum(chance, FAINT) / np.maximum(self.usual, FAINT))
+        known[: len(chance), 0], known[: len(chance), 2] = chance, chance + LIFT * lift
         return known
+
+
+def ranked(found: dict[str, np.ndarray], row: int, known: np.ndarray | None, weight: float) -> np.ndarray:
+    """Places of the captions of picture `row`, the best first, with what the picture says of their words counted.
+
+    Args:
+        found: tensors of a search.
+        row: of the picture.
+        known: what `Evidence.read` says; None where nothing does.
+        weight: of it; 0 leaves captions as the search has sorted them.
+    """
+    places = np.arange(found["words"].shape[1])
+    if known is None or not weight:
+        return places
+    said = [known[found["words"][row, i, : found["length"][row, i]], 2].sum() for i in places]
+    return np.argsort(-(found["rank"][row] + weight * np.array(said)), kind="stable")
 
 
 def pooled(annotations: np.ndarray) -> np.ndarray:

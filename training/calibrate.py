@@ -30,7 +30,12 @@ from training.evaluation.pooling import pooled_vectors
 
 
 def calibrate(
-    model: str, data: pathlib.Path, split: str = "dev", cache: pathlib.Path | None = None, **options
+    model: str,
+    data: pathlib.Path,
+    split: str = "dev",
+    cache: pathlib.Path | None = None,
+    ranking: float = 0.0,
+    **options,
 ) -> ConfidenceConfig:
     """Fit the confidence of a model folder and write it into its config.json and evidence.safetensors.
 
@@ -40,6 +45,7 @@ def calibrate(
         split: whose captions are judged; never that which figures are reported on.
         cache: folder that keeps pooled annotation vectors, so that a second calibration encodes nothing again; None
             means `data`/encoded.
+        ranking: how much what a picture says of words counts from now on where its captions are ranked.
         **options: fields of `DecodingOptions`.
 
     Raises:
@@ -52,13 +58,15 @@ def calibrate(
     vectors, references = pooled_vectors(captioner, train, cache), [example.captions for example in train]
     evidence = Evidence(*learn_map(vectors, references, captioner.vocabulary), np.zeros(len(captioner.vocabulary)))
     known = [evidence.read_pooled(vector) for vector in pooled_vectors(captioner, examples, cache)]
-    captions = caption_examples(captioner, examples, options)
+    ranks = Captioner(captioner.runtime, captioner.name, folder, evidence)
+    captions = caption_examples(ranks, examples, {**options, "evidence": ranking})
     judged = judge(captions, [example.captions for example in examples], captioner.vocabulary, known)
     found = fit(judged)
     evidence.record = of_vocabulary(found, captioner.vocabulary)
-    write_calibration(folder, found.model, evidence)
+    confidence = found.model.model_copy(update={"ranking": ranking})
+    write_calibration(folder, confidence, evidence)
     rich.print(_summary(found, judged))
-    return found.model
+    return confidence
 
 
 def of_vocabulary(found: Fit, vocabulary: Vocabulary) -> np.ndarray:
@@ -102,10 +110,13 @@ def main(
     cache: Annotated[
         pathlib.Path | None, typer.Option(help="Folder that keeps what pictures were encoded to; DATA/encoded.")
     ] = None,
+    ranking: Annotated[
+        float, typer.Option(help="How much what a photo says of words counts where its captions are ranked; 1 is much.")
+    ] = 0.0,
     beam_width: Annotated[int, typer.Option(help="Hypotheses kept open, 1 to 20.")] = 5,
 ) -> None:
     """Measure how far a model's words can be trusted, and write that into its folder."""
-    calibrate(model, data, split, cache, beam_width=beam_width)
+    calibrate(model, data, split, cache, ranking, beam_width=beam_width)
 
 
 if __name__ == "__main__":

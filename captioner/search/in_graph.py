@@ -48,7 +48,8 @@ def search(decoder: Decoder, annotations, structure: Structure, controls: dict, 
     Returns:
         Tensors with the best hypothesis first, `time` = structure.time:
         "words" ids (batch, width, time), PAD after the end; "length" (batch, width) in words; "log_probability"
-        (batch, width) of the whole caption, the end included, below -1e8 where there is no such hypothesis;
+        (batch, width) of the whole caption, the end included, below -1e8 where there is no such hypothesis; "rank"
+        (batch, width), by which they are sorted;
         "word_log_probabilities" (batch, width, time); "weights" (batch, width, time, locations);
         "alternatives" ids and "alternative_log_probabilities" (batch, width, time, 5); "gate" and further
         extras of the attention (batch, width, time, ...).
@@ -356,6 +357,7 @@ class _Search:
         return {
             "length": length,
             "log_probability": ops.where(rank > IMPOSSIBLE / 2, total[..., 0], IMPOSSIBLE),
+            "rank": rank,
             **{name: _keep(value, inside) for name, value in found.items()},
         }
 

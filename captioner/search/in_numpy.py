@@ -186,6 +186,7 @@ def as_found(rows: list[list[Hypothesis]], controls: Controls) -> dict[str, np.n
     found = {
         "length": np.zeros(shape, np.int32),
         "log_probability": np.full(shape, IMPOSSIBLE, np.float32),
+        "rank": np.full(shape, IMPOSSIBLE, np.float32),
         "words": np.full((*shape, time), PAD, np.int32),
         **{n: np.zeros((*shape, time, *np.shape(v)), np.asarray(v).dtype) for n, v in example.items()},
     }
@@ -193,6 +194,7 @@ def as_found(rows: list[list[Hypothesis]], controls: Controls) -> dict[str, np.n
         for j, hypothesis in enumerate(row):
             found["length"][i, j] = len(hypothesis.words)
             found["log_probability"][i, j] = hypothesis.total
+            found["rank"][i, j] = hypothesis.rank(controls.options.length_penalty)
             found["words"][i, j, : len(hypothesis.words)] = hypothesis.words
             for t, kept in enumerate(hypothesis.records):
                 for name, value in kept.items():

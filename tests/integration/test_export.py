@@ -32,7 +32,7 @@ CONFIDENCE = ConfidenceConfig(
 def evidence_of(captioner):
     """One that says something else of every word and picture."""
     rng, words = np.random.default_rng(7), len(captioner.vocabulary)
-    shapes = (2 * captioner.model.encoder.channels, 3), (3, words), (words,), (words,)
+    shapes = (2 * captioner.model.encoder.channels, 3), (3, words), (words,), (words,), (words,)
     return Evidence(*(rng.normal(size=shape) * 0.2 for shape in shapes))
 
 
@@ -83,6 +83,9 @@ def test_one_interface_runs_every_kind_of_folder(captioners, pictures, kind):
     options = {"beam_width": 4, "count": 3, "prefix": "a", "no_repeat_ngram": 1, "forbidden_words": "grass"}
     for a, b in zip(keras.caption(pictures[0], **options), other.caption(pictures[0], **options), strict=True):
         same(a, b)
+    options = {"beam_width": 4, "evidence": 2.0}
+    for a, b in zip(keras.captions(pictures, **options), other.captions(pictures, **options), strict=True):
+        same(a, b)
     same(keras.caption(pictures[1], strategy="greedy"), other.caption(pictures[1], strategy="greedy"))
     same(keras.score(pictures[1], "a brown zebra runs"), other.score(pictures[1], "a brown zebra runs"))
     streams = [list(captioner.stream(pictures[2], strategy="sample", seed=2)) for captioner in (keras, other)]
@@ -94,6 +97,16 @@ def test_confidence_differs_from_picture_to_picture_and_word_to_word(captioners,
     captions = [captioners["keras"].score(picture, "a brown dog") for picture in pictures[:2]]
     (_, brown, dog), (_, other, _) = (caption.words for caption in captions)
     assert len({round(word.confidence, 3) for word in (brown, dog, other)}) == 3
+
+
+def test_evidence_ranks_what_the_beam_has_finished(captioners, pictures):
+    plain, by_evidence = (
+        captioners["onnx"].caption(pictures[0], beam_width=4, count=4, evidence=weight) for weight in (0.0, 50.0)
+    )
+    assert sorted(caption.text for caption in plain) == sorted(caption.text for caption in by_evidence)
+    assert plain[0].text != by_evidence[0].text
+    alone = captioners["onnx"].caption(pictures[0], beam_width=4, evidence=50.0)
+    assert (alone.text, alone.score) == (by_evidence[0].text, by_evidence[0].score)
 
 
 @pytest.mark.parametrize("kind", ["keras", "onnx"])

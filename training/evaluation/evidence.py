@@ -18,7 +18,7 @@ SMALL = 1e-3  # share of the identity that makes a covariance definite
 
 def learn_map(
     vectors: np.ndarray, references: Sequence[Sequence[str]], vocabulary: Vocabulary
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Ridge regression of which words people use of a picture, whatever their ending, reduced to its main directions.
 
     Args:
@@ -27,7 +27,7 @@ def learn_map(
         vocabulary: the model's words.
 
     Returns:
-        "directions", "words" and "bias" of `captioner.evidence.Evidence`.
+        "directions", "words", "bias" and "usual" of `captioner.evidence.Evidence`.
     """
     used = _used(references, vocabulary)
     mean, scale = vectors.mean(0, dtype=np.float64), vectors.std(0, dtype=np.float64) + SMALL
@@ -40,7 +40,7 @@ def learn_map(
     left, strength, right = np.linalg.svd(root @ map_, full_matrices=False)
     directions = np.linalg.solve(root, left[:, :RANK] * strength[:RANK]) / scale[:, None]
     words = right[:RANK]
-    return directions, words, share - mean @ directions @ words
+    return directions, words, share - mean @ directions @ words, share
 
 
 def _used(references: Sequence[Sequence[str]], vocabulary: Vocabulary) -> np.ndarray:

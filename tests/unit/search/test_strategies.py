@@ -94,10 +94,11 @@ def test_numpy_finds_what_the_graph_finds(options):
     np.testing.assert_allclose(
         plain["log_probability"][:, :count], graph["log_probability"][:, :count], rtol=1e-5, atol=1e-4
     )
+    np.testing.assert_allclose(plain["rank"][:, :count], graph["rank"][:, :count], rtol=1e-5, atol=1e-4)
     time = plain["words"].shape[2]
     there = graph["log_probability"][:, :count] > IMPOSSIBLE / 2
     assert there.any()
-    for name in plain.keys() - {"length", "log_probability"}:
+    for name in plain.keys() - {"length", "log_probability", "rank"}:
         one, other = plain[name][:, :count][there], graph[name][:, :count, :time][there]
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4, err_msg=name)
 

@@ -17,7 +17,7 @@ def test_the_map_finds_which_number_speaks_for_which_word(monkeypatch):
     shares = {word: [] for word in VOCABULARY.words}
     for vector in ([1, 0, 0, 0, 0], [0, 1, 0, 0, 0]):
         known = evidence.read_pooled(np.array(vector))
-        for word, (share, _) in zip(VOCABULARY.words, known, strict=True):
+        for word, (share, *_) in zip(VOCABULARY.words, known, strict=True):
             shares[word].append(float(share))
     for word, expected in {"dog": [1, 0], "dogs": [1, 0], "cat": [0, 1], "bird": [1, 0], "a": [0, 0]}.items():
         np.testing.assert_allclose(shares[word], expected, atol=0.06)
