@@ -102,7 +102,9 @@ function receive() {
   );
   if (!caption().words.length) return void (find(".told").textContent = "The model wrote no words about this photo.");
   // A word that says what is there teaches more than an article.
-  const seen = caption().words.map(({ mask }) => Math.max(...mask.flat()));
+  const { words } = caption();
+  const says = words.some(({ confidence }) => confidence !== null) ? ({ confidence }) => confidence !== null : () => true;
+  const seen = words.map((one) => (says(one) ? Math.max(...one.mask.flat()) : 0));
   chosen = seen.indexOf(Math.max(...seen));
   showModel();
   showWord();
