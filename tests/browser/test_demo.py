@@ -225,6 +225,9 @@ def test_a_photo_may_be_pasted_or_taken(page, server):
     page = page.context.new_page()  # once used, the field stays with the clipboard or the camera
     page.goto(server)
     visitor, field = Visitor(page), page.locator("#photo")
+    visitor.captioned()  # the example that the page starts with
+    page.click("#photo [aria-label='Remove Image']")
+    page.wait_for_selector('#viewer .viewer[data-state="empty"]')
     page.bring_to_front()
     page.evaluate("""async () => {
         const canvas = Object.assign(document.createElement("canvas"), { width: 300, height: 200 });
