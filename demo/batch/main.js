@@ -82,10 +82,9 @@ function applyFilter() {
 function timeLeft(total) {
   if (!rows.length) return "";
   first ??= { time: performance.now(), count: rows.length };
-  if (rows.length === first.count) return "";
+  if (rows.length === first.count || rows.length === total) return "";
   const seconds = ((performance.now() - first.time) / 1000 / (rows.length - first.count)) * (total - rows.length);
-  if (seconds < 1) return "";
-  return seconds < 90 ? `, about ${Math.ceil(seconds)} s left` : `, about ${Math.round(seconds / 60)} min left`;
+  return seconds < 90 ? `, about ${Math.max(1, Math.ceil(seconds))} s left` : `, about ${Math.round(seconds / 60)} min left`;
 }
 
 function receiveRows(message) {

@@ -3,10 +3,11 @@
 let newest = "";
 const seen = {};
 
-// Note which photo came last, whatever way it came.
+// Note which photo came last, whatever way it came; one that is removed from the open tab goes nowhere.
 function noteNewest() {
   for (const field of [FIELDS.one, FIELDS.two]) {
     const address = addressIn(field);
+    if (!address && seen[field] === newest && field === FIELDS[tabBefore]) newest = "";
     if (address && address !== seen[field]) newest = address;
     seen[field] = address;
   }
