@@ -123,6 +123,17 @@ def test_the_photo_goes_along_to_the_other_tab_and_back(visitor, picture):
     visitor.captioned()
 
 
+def test_a_photo_that_was_removed_goes_to_no_other_tab(visitor, picture):
+    page = visitor.page
+    page.get_by_role("tab", name="Two models").click()
+    Visitor(page, "#left-viewer", "#compare-photo").upload(picture(WIDE))
+    page.click("#compare-photo [aria-label='Remove Image']")
+    page.locator("#compare-photo img").wait_for(state="detached")
+    page.get_by_role("tab", name="One photo").click()
+    page.wait_for_timeout(1000)
+    assert page.locator("#photo img").count() == 0
+
+
 def test_a_reload_keeps_photo_and_caption_until_they_are_forgotten(fresh, picture):
     page, visitor = fresh, Visitor(fresh)
     words = visitor.upload(picture(WIDE))
