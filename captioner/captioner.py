@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from PIL import Image
 
-from captioner.album.finding import find_photos
 from captioner.caption import Caption, Word
 from captioner.confidence import rate_words
 from captioner.config import ModelConfig, decoding_options
@@ -30,6 +29,7 @@ from captioner.runtimes.base import Runtime
 from captioner.runtimes.choosing import load_runtime
 from captioner.search import in_numpy
 from captioner.search.controls import IMPOSSIBLE, Controls
+from captioner.sources import each_picture
 from captioner.vocabulary import END, START, Vocabulary, split_words
 
 if TYPE_CHECKING:
@@ -180,8 +180,8 @@ class Captioner:
             raise ConfigError("captions gives one caption a picture; use caption(picture, count=…) for more")
         groups, options = self._choices(options)
         if groups:
-            return captions_with(self, _each(images), groups, {**options, "batch_size": batch_size})
-        return self._captions(_each(images), batch_size, self._controls(options))
+            return captions_with(self, each_picture(images), groups, {**options, "batch_size": batch_size})
+        return self._captions(each_picture(images), batch_size, self._controls(options))
 
     def _captions(self, images, batch_size, controls):
         for batch in self._read_ahead(images, batch_size):
@@ -217,13 +217,9 @@ class Captioner:
         if good:
             encoded = self.runtime.encode(np.stack([square for _, square, _ in good]))
             found, weight = self._search(encoded, controls)
-            known = [self._known(encoded, i) for i in range(len(good))]
-            captions = iter(
-                [
-                    self.read(found, i, image, size, 1, known=known[i], weight=weight)[0]
-                    for i, (image, _, size) in enumerate(good)
-                ]
-            )
+            known = [self._known(encoded, row) for row in range(len(good))]
+            read_one = lambda row, image, _, size: self.read(found, row, image, size, 1, None, known[row], weight)[0]
+            captions = iter([read_one(row, *of_picture) for row, of_picture in enumerate(good)])
         return [read if isinstance(read, CaptionerError) else next(captions) for _, read in batch]
 
     def annotations(self, squares: np.ndarray) -> np.ndarray:
@@ -386,6 +382,10 @@ class Captioner:
         )
 
 
+def _result(image: Source, reading: concurrent.futures.Future):
+    return image, reading.result()
+
+
 def _annotations(encoded: Any) -> np.ndarray:
     """The annotation vectors of what a runtime has encoded.
 
@@ -395,22 +395,3 @@ def _annotations(encoded: Any) -> np.ndarray:
     if isinstance(encoded, dict) and "annotations" not in encoded:
         raise ConfigError("the exported model gives no annotation vectors; export it again")
     return encoded["annotations"] if isinstance(encoded, dict) else encoded
-
-
-def _each(images: Iterable[Source] | Source) -> Iterator[Source | CaptionerError]:
-    """Pictures one by one: folders by their photos, open files by their bytes, an error where one cannot be read."""
-    is_array = isinstance(images, np.ndarray) and images.ndim < 4
-    if is_array or hasattr(images, "read") or isinstance(images, (str, os.PathLike, bytes, bytearray, Image.Image)):
-        images = [images]
-    for image in images:
-        try:
-            if isinstance(image, (str, os.PathLike)) and os.path.isdir(image):
-                yield from find_photos([image]).photos
-            else:
-                yield in_hand(image)
-        except (ImageError, ValueError) as error:  # a null character in a name
-            yield error if isinstance(error, ImageError) else ImageError(f"{image!r}: cannot be opened: {error}")
-
-
-def _result(image: Source, reading: concurrent.futures.Future):
-    return image, reading.result()
