@@ -44,7 +44,9 @@ class Models:
             warm_up(self._ready[self.default])
 
     def card(self, name: str) -> str:
-        """What the folder of a model says of it; empty where it says nothing."""
+        """What the folder of a model says of it; empty where it says nothing, and for what is no name."""
+        if not isinstance(name, str):
+            return ""
         name = self._present.get(name, name) or self.default
         card = self._folder / name / "README.md"
         return card.read_text(encoding="utf-8") if name in self.names and card.is_file() else ""

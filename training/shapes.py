@@ -236,7 +236,7 @@ def _texts(count: int, seed: int) -> Iterator[str]:
         yield captions[rng.integers(len(captions))]
 
 
-def _scenes(counts: Mapping[str, int], seed: int, uncaptioned: str) -> Iterator[tuple[str, int, Scene]]:
+def _scenes(counts: Mapping[str, int], seed: int, uncaptioned: str = "") -> Iterator[tuple[str, int, Scene]]:
     """(split, number, scene), no two scenes with the same shapes in the same places."""
     seen = set()
     for position, split in enumerate(SPLITS):

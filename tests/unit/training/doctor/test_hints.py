@@ -136,7 +136,9 @@ def test_shapes_have_a_report(tmp_path, monkeypatch):
     from training import shapes
 
     draw = shapes.write_shapes
-    monkeypatch.setattr(shapes, "write_shapes", lambda out: draw(out, {"train": 12, "dev": 3, "test": 3}))
+    monkeypatch.setattr(
+        shapes, "write_shapes", lambda out, **options: draw(out, {"train": 12, "dev": 3, "test": 3}, **options)
+    )
     examination = prepare("shapes", tmp_path)
     assert len(examination.examples) == 18
     report = (tmp_path / "report.html").read_text()
