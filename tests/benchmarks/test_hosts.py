@@ -16,7 +16,9 @@ import pytest
 
 from tests.integration import kills
 from tests.smoke import SMOKE
+from training.data.datasets import read_dataset, write_dataset
 from training.shapes import write_shapes
+
 
 SETTINGS = [*SMOKE, "stages.0.batch_size=8", "stages.0.steps=8", "stages.0.dropout=0.3", "checkpoint_steps=2"]
 CACHED = ["stages.0.state_dropout=0.1", "stages.0.word_dropout=0.2"]
@@ -25,8 +27,10 @@ MINUTE = 60.0
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory) -> pathlib.Path:
-    """A data set of a few generated shapes."""
-    return write_shapes(tmp_path_factory.mktemp("data") / "shapes", {"train": 64, "dev": 8, "test": 8})
+    """A few generated shapes, with captions of about one length: JAX compiles a step for each length."""
+    folder = write_shapes(tmp_path_factory.mktemp("data") / "shapes", {"train": 64, "dev": 8, "test": 8}).parent
+    write_dataset([example for example in read_dataset(folder) if len(example.captions[0].split()) > 5], folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -97,34 +101,42 @@ def weights(workdir: pathlib.Path) -> pathlib.Path:
     return workdir / "stage-0.weights.h5"
 
 
-def test_two_hosts_end_with_the_weights_of_one(shapes, tmp_path, environment):
-    one, two, cut = tmp_path / "one", tmp_path / "two", tmp_path / "cut"
-    settings = [*SETTINGS, *CACHED]
-    end(start(1, shapes, one, settings, environment))
-    leader, other = end(start(2, shapes, two, settings, environment))
-    assert "step 8/8" in leader and "step" not in other
-    assert kills.largest_difference(weights(one), weights(two)) < 1e-5
+@pytest.fixture(scope="module")
+def of_one_host(shapes, tmp_path_factory, environment) -> pathlib.Path:
+    """The weights that one host ends with."""
+    workdir = tmp_path_factory.mktemp("runs") / "one"
+    end(start(1, shapes, workdir, [*SETTINGS, *CACHED], environment))
+    return weights(workdir)
 
-    said = kill_one(start(2, shapes, cut, settings, environment), 1, cut, 2)
+
+def test_two_hosts_end_with_the_weights_of_one(shapes, of_one_host, tmp_path, environment):
+    leader, other = end(start(2, shapes, tmp_path, [*SETTINGS, *CACHED], environment))
+    assert "step 8/8" in leader and "step" not in other
+    assert kills.largest_difference(of_one_host, weights(tmp_path)) < 1e-5
+
+
+def test_hosts_that_die_are_named_and_the_run_goes_on_with_two_and_with_one(shapes, of_one_host, tmp_path, environment):
+    settings = [*SETTINGS, *CACHED]
+    said = kill_one(start(2, shapes, tmp_path, settings, environment), 1, tmp_path, 2)
     assert said.count("error: host 1 (127.0.0.1:") == said.count("has died") == len(said.splitlines()) == 1, said
-    said = kill_one(start(2, shapes, cut, settings, environment), 0, cut, 4)
+    said = kill_one(start(2, shapes, tmp_path, settings, environment), 0, tmp_path, 4)
     assert said.count("error: host 0 (127.0.0.1:") == said.count("has died") == len(said.splitlines()) == 1, said
-    (output,) = end(start(1, shapes, cut, settings, environment))
+    (output,) = end(start(1, shapes, tmp_path, settings, environment))
     assert "going on in epoch" in output
-    assert kills.largest_difference(weights(one), weights(cut)) < 1e-5
+    assert kills.largest_difference(of_one_host, weights(tmp_path)) < 1e-5
 
 
 def test_two_hosts_train_the_encoder_as_one_does(shapes, tmp_path, environment):
     one, two = tmp_path / "one", tmp_path / "two"
-    settings = [*SETTINGS, "stages.0.steps=4", 'stages.0.train_encoder_from=""']
+    # Adam divides a gradient by its size, so that the rounding of one near nought becomes a whole step: a small rate.
+    settings = [*SETTINGS, "stages.0.steps=4", "stages.0.learning_rate=1e-4", 'stages.0.train_encoder_from=""']
     end(start(1, shapes, one, settings, environment))
     end(start(2, shapes, two, settings, environment))
-    # Through the CNN 1.1e-4 was measured, of which the cause is not known; 1e-5 is wanted.
-    assert kills.largest_difference(weights(one), weights(two)) < 1e-3
+    assert kills.largest_difference(weights(one), weights(two)) < 1e-5
 
 
 def test_an_error_on_all_hosts_is_one_line_each(shapes, tmp_path, environment):
-    processes = start(2, shapes, tmp_path / "run", [*SETTINGS, *CACHED, "stages.0.batch_size=9"], environment)
+    processes = start(2, shapes, tmp_path, [*SETTINGS, *CACHED, "stages.0.batch_size=9"], environment)
     for process in processes:
         _, said = process.communicate(timeout=300)
         assert process.returncode == 2
