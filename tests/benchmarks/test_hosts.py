@@ -19,7 +19,6 @@ from tests.smoke import SMOKE
 from training.data.datasets import read_dataset, write_dataset
 from training.shapes import write_shapes
 
-
 SETTINGS = [*SMOKE, "stages.0.batch_size=8", "stages.0.steps=8", "stages.0.dropout=0.3", "checkpoint_steps=2"]
 CACHED = ["stages.0.state_dropout=0.1", "stages.0.word_dropout=0.2"]
 MINUTE = 60.0

@@ -12,7 +12,7 @@ import zipfile
 
 import pytest
 
-LIGHT = {"numpy", "pillow", "onnxruntime", "safetensors", "pydantic", "typer", "rich"}
+LIGHT = {"markdown-it-py", "numpy", "pillow", "onnxruntime", "safetensors", "pydantic", "typer", "rich"}
 HEAVY = ("tensorflow", "keras", "jax", "h5py", "watchfiles", "huggingface_hub", "gradio")
 MAX_BYTES = 60_000_000
 
