@@ -19,7 +19,7 @@ SINGULARS = "person child parent grandparent sibling partner firefighter server 
 WRONG = [
     rf"\ban? ({PLURALS.replace(' ', '|')})\b(?! \w)",
     rf"\ban ({SINGULARS.replace(' ', '|')})\b",
-    r"\ba [aeio]\w*",
+    r"\ba (?!an\b)[aeio]\w*",
     rf"\b(two|three|four|several|many) ({SINGULARS.replace(' ', '|')}) (is|are|in|on|and|with)\b",
     rf"(?<!and a )\b({SINGULARS.replace(' ', '|')}) (are|were|have)\b",
     rf"\b({PLURALS.replace(' ', '|')}) (is|was|has)\b",
