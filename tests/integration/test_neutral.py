@@ -37,19 +37,31 @@ def crops(picture: Image.Image):
         yield picture.crop(tuple(round(side) for side in box))
 
 
-@pytest.mark.slow
-def test_200_captions_hold_no_word_that_is_replaced_and_their_grammar():
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    """200 captions with neutral words, of pieces of the page's examples."""
     captioner = Captioner.from_pretrained(ROOT / "models" / "photos")
-    texts = []
+    written = []
     for path in sorted((ROOT / "demo" / "examples").glob("*.jpg")):
         with Image.open(path) as picture:
             for crop in crops(picture):
-                texts += [caption.text for caption in captioner.caption(crop, count=3, neutral=True)]
-                texts.append(captioner.caption(crop, strategy="greedy", neutral=True).text)
+                written += [caption.text for caption in captioner.caption(crop, count=3, neutral=True)]
+                written.append(captioner.caption(crop, strategy="greedy", neutral=True).text)
+    return written
+
+
+@pytest.mark.slow
+def test_200_captions_hold_no_word_that_is_replaced_and_their_grammar(texts):
     assert len(texts) == 200
     assert not [text for text in texts if REPLACED.intersection(text.split())]
     assert not [(text, rule) for text, rule in itertools.product(texts, WRONG) if re.search(rule, text)]
     assert len([text for text in texts if re.search(r"\b(person|people|child|children)\b", text)]) > 50
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, reason="the weights that ship write 'a an' now and then; the search should forbid it")
+def test_no_article_follows_an_article(texts):
+    assert not [text for text in texts if re.search(r"\ba an\b", text)]
 
 
 @pytest.mark.slow
