@@ -24,11 +24,18 @@ async function goTo(tab) {
   (await appears(`#tabs [role="tab"][aria-controls="${tab}"], #${tab}-button`))?.click();
 }
 
+// A list that holds photos takes no others.
+async function empty(list) {
+  list.querySelector('[aria-label="Clear"]')?.click();
+  await appears(`${FIELDS.many}:not(:has([aria-label="Clear"]))`);
+}
+
 // Put files into the field of a tab; it may stand open at the camera or the clipboard.
 async function give(tab, files) {
   const field = await appears(FIELDS[tab]);
   if (!field) return;
-  if (!field.querySelector("input[type=file]")) field.querySelector('[aria-label="Upload file"]')?.click();
+  if (tab === "many") await empty(field);
+  else if (!field.querySelector("input[type=file]")) field.querySelector('[aria-label="Upload file"]')?.click();
   const input = await appears(`${FIELDS[tab]} input[type=file]`);
   if (!input) return say("The field takes no file at the moment; remove its photo first.");
   const held = new DataTransfer();

@@ -54,9 +54,10 @@ def page(loaded_page, server):
     page, hosts, errors = loaded_page
     page.set_viewport_size({"width": 1280, "height": 900})
     page.mouse.move(5, 5)
-    if page.locator("#compare-photo [aria-label='Remove Image']:visible").count():
-        page.click("#compare-photo [aria-label='Remove Image']")  # else it would go along to the other tab
-        page.locator("#compare-photo img").wait_for(state="detached")
+    remove = page.locator("#compare-photo [aria-label='Remove Image']")
+    if remove.count():  # else it would go along to the other tab; its own may be hidden
+        remove.evaluate("button => button.click()")
+        page.wait_for_selector('#left-viewer .viewer[data-state="empty"]', state="attached")
     page.get_by_role("tab", name="One photo").click()
     if page.locator("#photo [aria-label='Remove Image']").count():
         page.click("#photo [aria-label='Remove Image']")

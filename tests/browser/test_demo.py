@@ -198,7 +198,7 @@ def test_a_mask_is_checked_by_blurring_out(visitor, picture):
 
 def test_files_to_take_away(visitor, picture):
     page, words = visitor.page, visitor.upload(picture(WIDE))
-    assert page.locator(".files [data-kind=word]").is_disabled()
+    assert page.locator("#viewer .files [data-kind=word]").is_disabled()
     visitor.choose(1)
     for kind, opens in [("word", "PNG"), ("share", "PNG"), ("webp", "WEBP"), ("json", None)]:
         with page.expect_download(timeout=30_000) as download:

@@ -78,13 +78,17 @@ def test_what_is_no_file_is_kept_off_the_page_too_but_text_reaches_its_field(pag
     page.click("#settings button")
 
 
-def test_several_photos_go_to_the_tab_for_many(visitor, picture, tmp_path):
+def test_several_photos_go_to_the_tab_for_many_in_place_of_those_before(visitor, picture, tmp_path):
     page, path = visitor.page, picture(WIDE)
-    other = tmp_path / "other.png"
-    other.write_bytes(path.read_bytes())
-    assert hand_over(page, "#viewer .viewer", "drop", path, other)
-    page.wait_for_selector('.batch[data-state="done"]', timeout=60_000)
-    assert page.locator(".batch .file").all_text_contents() == ["shapes.png", "other.png"]
+    for names in (["shapes.png", "other.png"], ["third.png", "fourth.png", "shapes.png"]):
+        paths = [tmp_path / name for name in names]
+        for copy in paths[:-1] if path == paths[-1] else paths[1:]:
+            copy.write_bytes(path.read_bytes())
+        page.get_by_role("tab", name="One photo").click()
+        assert hand_over(page, "#viewer .viewer", "drop", *paths)
+        page.locator(".batch .file", has_text=names[1]).wait_for()
+        page.wait_for_selector('.batch[data-state="done"]', timeout=60_000)
+        assert page.locator(".batch .file").all_text_contents() == names
     page.click("#photos [aria-label='Clear']")
     page.wait_for_selector('.batch[data-state="empty"]')
 
