@@ -261,7 +261,8 @@ class DecodingOptions(Config):
         forbidden_words: words it may not hold.
         no_repeat_ngram: no run of so many words occurs twice; 0 allows all.
         no_repeat_within: no word that says something of the picture comes again within so many words, as in "a shirt
-            and a white shirt"; 0 allows all. Words such as "a" and "with" may (`captioner.vocabulary.FUNCTION_WORDS`).
+            and a white shirt"; 0 allows all. Words such as "a" and "with" may (`captioner.vocabulary.FUNCTION_WORDS`),
+            but not as in "a an airplane" (`captioner.search.articles`).
         neutral: person, child and people are written for man, woman, boy and girl, and their for his and her; the
             probabilities of the words of a kind are added up before the search chooses (`captioner.search.neutral`).
     """

@@ -51,6 +51,9 @@ def constraints_mask(structure: Structure, controls: dict, step, sequence, last,
         again = again * ops.cast(controls["kind_of"] < size, "float32")
         they = ops.cast(ops.equal(last, controls["they"]), "float32")
         again = again + IMPOSSIBLE * they[:, :, None] * controls["after_they"]
+    if structure.no_repeat_within:
+        article = ops.cast(ops.equal(last[:, :, None], controls["articles"]), "float32")
+        again = again + IMPOSSIBLE * ops.matmul(article, controls["after_articles"])
     return mask + ops.where(ops.not_equal(forced, PAD), 0.0, again)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from captioner.config import MAX_WORDS, DecodingOptions
 from captioner.errors import ConfigError
+from captioner.search.articles import ARTICLES, after_articles
 from captioner.search.neutral import Neutral
 from captioner.vocabulary import FUNCTION_WORDS, NEVER_WRITTEN, PAD, Vocabulary, split_words
 
@@ -55,6 +56,7 @@ class Controls:
         max_words: longest caption.
         prefix, required, forbidden: ids of words.
         repeatable: ids of words that `no_repeat_within` does not concern.
+        after_articles: by the id of each article, those that cannot follow it; none without `no_repeat_within`.
         room: words that a search keeps room for; None for `max_words`.
         neutral: kinds of words that are added up; None where each stays itself.
     """
@@ -65,6 +67,7 @@ class Controls:
     required: tuple[int, ...] = ()
     forbidden: tuple[int, ...] = ()
     repeatable: tuple[int, ...] = ()
+    after_articles: dict[int, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     room: int | None = None
     neutral: Neutral | None = None
 
@@ -98,7 +101,8 @@ class Controls:
             replaced = [vocabulary.words[i] for i in (*prefix, *required) if i in neutral.replaced]
             if replaced:
                 raise ConfigError(f"neutral does not write the word '{replaced[0]}', which is asked for; leave out one")
-        return cls(options, longest, prefix, required, forbidden, tuple(repeatable), neutral=neutral)
+        articles = after_articles(vocabulary) if options.no_repeat_within else {}
+        return cls(options, longest, prefix, required, forbidden, tuple(repeatable), articles, neutral=neutral)
 
     @property
     def time(self) -> int:
@@ -139,6 +143,7 @@ class Controls:
         if options.no_repeat_within:
             inputs["repeatable"] = np.zeros(vocabulary_size, np.float32)
             inputs["repeatable"][list(self.repeatable)] = 1.0
+            inputs |= self._articles(vocabulary_size)
         if self.neutral:
             inputs |= self.neutral.inputs(vocabulary_size)
         if self.required:
@@ -153,6 +158,15 @@ class Controls:
                 "chance": np.pad(self.chance(), [(0, 0), (0, self.time - self.max_words)])[None],
             }
         return inputs
+
+    def _articles(self, vocabulary_size: int) -> dict[str, np.ndarray]:
+        """ "articles" ids (3,), PAD where there is none; "after_articles" (3, vocabulary_size), 1 for what cannot follow."""
+        articles = np.full(len(ARTICLES), PAD, np.int32)
+        after = np.zeros((len(ARTICLES), vocabulary_size), np.float32)
+        for row, (article, words) in enumerate(self.after_articles.items()):
+            articles[row] = article
+            after[row, list(words)] = 1.0
+        return {"articles": articles, "after_articles": after}
 
     def banned(self, vocabulary_size: int) -> np.ndarray:
         """(vocabulary_size,) float32 to add to log-probabilities: symbols and words no caption may hold."""

@@ -116,6 +116,7 @@ def allowed(values: np.ndarray, words: list[int], controls: Controls) -> np.ndar
     values[list(again - neutral.written if neutral else again)] += IMPOSSIBLE
     if after_they:
         values[list(neutral.singular)] += IMPOSSIBLE
+    values[list(controls.after_articles.get(words[-1], ()) if words else ())] += IMPOSSIBLE
     return values
 
 

@@ -19,7 +19,7 @@ SINGULARS = "person child parent grandparent sibling partner firefighter server 
 WRONG = [
     rf"\ban? ({PLURALS.replace(' ', '|')})\b(?! \w)",
     rf"\ban ({SINGULARS.replace(' ', '|')})\b",
-    r"\ba (?!an\b)[aeio]\w*",
+    r"\ba [aeio]\w*",
     rf"\b(two|three|four|several|many) ({SINGULARS.replace(' ', '|')}) (is|are|in|on|and|with)\b",
     rf"(?<!and a )\b({SINGULARS.replace(' ', '|')}) (are|were|have)\b",
     rf"\b({PLURALS.replace(' ', '|')}) (is|was|has)\b",
@@ -56,12 +56,6 @@ def test_200_captions_hold_no_word_that_is_replaced_and_their_grammar(texts):
     assert not [text for text in texts if REPLACED.intersection(text.split())]
     assert not [(text, rule) for text, rule in itertools.product(texts, WRONG) if re.search(rule, text)]
     assert len([text for text in texts if re.search(r"\b(person|people|child|children)\b", text)]) > 50
-
-
-@pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="the weights that ship write 'a an' now and then; the search should forbid it")
-def test_no_article_follows_an_article(texts):
-    assert not [text for text in texts if re.search(r"\ba an\b", text)]
 
 
 @pytest.mark.slow
