@@ -3,8 +3,10 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
-# A file of tests stays in one process, and so do those that ask the server: they share fixtures that take seconds.
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
+# A file of tests stays in one process, and so do those that ask the server: they share fixtures that take seconds. One
+# process more than there are cores, since those of the page and of the server wait more than they work.
+PROCESSES := $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() + 1))')
+PARALLEL := --numprocesses $(PROCESSES) --dist loadfile
 
 .PHONY: help demo wheel test test-all lint docs bench lock audit clean
 

@@ -23,7 +23,7 @@ def pytest_xdist_make_scheduler(config, log):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
             if file.startswith("tests/browser/"):
-                return "the page"
+                return "the page by itself" if file.endswith(("_demo.py", "_axe.py")) else "the page"
             return "the server" if file in ASK_THE_SERVER else file
 
     return Together(config, log)

@@ -191,7 +191,12 @@ def _set(values: Any, keys: list[str], value: Any, path: str = "") -> None:
     here = f"{path}.{key}" if path else key
     if isinstance(values, list):
         for place in _places(values, key, path):
-            _set(values[place], rest if key.isdecimal() else keys, value, here if key.isdecimal() else path)
+            if not key.isdecimal():
+                _set(values[place], keys, value, path)
+            elif rest:
+                _set(values[place], rest, value, here)
+            else:
+                values[place] = value
     elif not isinstance(values, dict) or not key:
         raise ConfigError(f"--set {here}={value!r}: there is no section '{path}'; settings are named section.key")
     elif rest:

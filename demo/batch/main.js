@@ -87,9 +87,16 @@ function timeLeft(total) {
   return seconds < 90 ? `, about ${Math.max(1, Math.ceil(seconds))} s left` : `, about ${Math.round(seconds / 60)} min left`;
 }
 
+// What another batch was searched for would hide rows of this one.
+function beginAnew() {
+  first = null;
+  find(".filter .words").value = "";
+  find(".kind").value = "all";
+}
+
 function receiveRows(message) {
   const { total, running } = message;
-  if (!message.rows.length) first = null;
+  if (!message.rows.length) beginAnew();
   if (model !== message.model || message.rows.length < rows.length) body.replaceChildren();
   ({ rows, model } = message);
   root.dataset.state = total === 0 ? "empty" : running ? "running" : "done";

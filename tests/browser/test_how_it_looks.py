@@ -60,12 +60,17 @@ def test_one_scroll_leads_through_the_steps_while_the_photo_stays(how):
     assert tuple(read) == STEPS
 
 
+# The page scrolls to a step, and what glides by under the mouse is told as well.
+AT_REST = "() => { const before = window.before; window.before = scrollY; return before === scrollY; }"
+
+
 def test_it_works_by_keyboard(how):
     for step in STEPS[::-1]:
         how.locator(f".places [data-step={step}]").focus()
         how.keyboard.press("Enter")
         how.wait_for_selector(f'.how[data-step="{step}"]')
     how.locator(".how .stage").focus()
+    how.wait_for_function(AT_REST, polling=200)
     how.keyboard.press("ArrowRight")
     assert how.locator(".how .told").text_content().startswith("Row 1, column 1: ")
     how.keyboard.press("ArrowDown")

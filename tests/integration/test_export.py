@@ -21,7 +21,8 @@ from captioner.folders.folder import EVIDENCE, write_manifest
 from captioner.folders.keras_folder import save_model
 from training.calibrate import write_calibration
 
-KINDS = ("saved_model", "onnx", "graphs")
+SLOW = pytest.param("saved_model", marks=pytest.mark.slow)  # one takes as long to write as all other kinds together
+KINDS = (SLOW, "onnx", "graphs")
 
 
 CONFIDENCE = ConfidenceConfig(
@@ -36,21 +37,36 @@ def evidence_of(captioner):
     return Evidence(*(rng.normal(size=shape) * 0.2 for shape in shapes))
 
 
+class Made(dict):
+    """What is made when it is first asked for."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def __missing__(self, kind):
+        return self.setdefault(kind, self.make(kind))
+
+
 @pytest.fixture(scope="module")
 def exported(tiny_captioner, tmp_path_factory):
-    """The Keras folder of the tiny model and what was exported from it."""
+    """The Keras folder of the tiny model and what is exported from it, by kind."""
     from captioner.export import add_graphs, export
 
     root = tmp_path_factory.mktemp("exported")
     keras = save_model(root / "keras", tiny_captioner.model, tiny_captioner.vocabulary, {"dev": 1}, "# Tiny\n")
     write_calibration(keras, CONFIDENCE, evidence_of(tiny_captioner))
-    graphs = add_graphs(shutil.copytree(keras, root / "graphs"))
-    return {"keras": keras, "graphs": graphs, **{k: export(keras, root / k, k, beam_width=3) for k in KINDS[:2]}}
+
+    def make(kind):
+        if kind == "graphs":
+            return add_graphs(shutil.copytree(keras, root / "graphs"))
+        return keras if kind == "keras" else export(keras, root / kind, kind, beam_width=3)
+
+    return Made(make)
 
 
 @pytest.fixture(scope="module")
 def captioners(exported):
-    return {kind: Captioner.from_pretrained(folder) for kind, folder in exported.items()}
+    return Made(lambda kind: Captioner.from_pretrained(exported[kind]))
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +140,7 @@ def test_evidence_that_is_missing_or_changed_is_told(exported, tmp_path, kind):
         Captioner.from_pretrained(folder)
 
 
+@pytest.mark.slow
 def test_a_saved_model_runs_where_xla_is_missing(exported, captioners, pictures):
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
@@ -175,7 +192,6 @@ def test_a_folder_is_run_by_what_is_asked_for(exported):
         ("graphs", "keras"): "KerasRuntime",
         ("keras", "auto"): "KerasRuntime",
         ("onnx", "onnx"): "OnnxRuntime",
-        ("saved_model", "saved_model"): "SavedModelRuntime",
     }
     for (folder, runtime), name in kinds.items():
         assert type(Captioner.from_pretrained(exported[folder], runtime).runtime).__name__ == name
@@ -187,6 +203,11 @@ def test_a_folder_is_run_by_what_is_asked_for(exported):
     ]:
         with pytest.raises(ConfigError, match=f"is auto, {choices}"):
             Captioner.from_pretrained(exported[folder], runtime)
+
+
+@pytest.mark.slow
+def test_a_saved_model_is_run_by_tensorflow(captioners):
+    assert type(captioners["saved_model"].runtime).__name__ == "SavedModelRuntime"
 
 
 @pytest.mark.parametrize("name", ["encoder.onnx", "step.onnx"])
@@ -244,6 +265,7 @@ def files(pictures) -> list[bytes]:
     return [*made, file.getvalue()]
 
 
+@pytest.mark.slow
 def test_a_saved_model_captions_files_with_tensorflow_alone(captioners, exported, pictures):
     """Its own way from bytes to words: decoded and resized in the graph as Pillow does."""
     data = files(pictures)
@@ -288,6 +310,7 @@ def rest(model, body: dict) -> dict:
     return {"predictions": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
 
 
+@pytest.mark.slow
 def test_a_server_speaks_json(captioners, exported, pictures):
     import tensorflow as tf
 
@@ -318,7 +341,7 @@ def test_an_export_never_replaces_something_else(exported, tmp_path):
         export(exported["onnx"], tmp_path / "again", "onnx")
 
 
-@pytest.mark.parametrize(("kind", "part"), [("onnx", "step.onnx"), ("saved_model", "saved_model.pb")])
+@pytest.mark.parametrize(("kind", "part"), [("onnx", "step.onnx"), pytest.param("saved_model", "saved_model.pb", marks=pytest.mark.slow)])
 def test_a_damaged_export_is_noticed(exported, tmp_path, kind, part):
     import shutil
 

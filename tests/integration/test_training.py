@@ -130,6 +130,7 @@ def test_a_wrong_command_is_one_line(root, tmp_path):
     assert line.endswith("or shapes. Received: nonsense")
 
 
+@pytest.mark.slow
 def test_the_encoder_of_a_model_that_training_starts_from_is_trained(root, trained, shapes, tmp_path):
     changes = [f"start_from={trained}", "stages.steps=2", "stages.learning_rate=0.01", "stages.warm_up=0"]
     folder = train(smoke(root, changes), shapes, tmp_path)

@@ -48,6 +48,7 @@ def test_a_setting_of_all_stages_and_of_one(two_stages):
         ("min_count.x=3", r"there is no section 'min_count'; settings are named section\.key"),
         ("stages.learning_rate=1e400", r"stages\.0\.learning_rate: Input should be a finite number"),
         ("stages.learning_rate=NaN", r"stages\.0\.learning_rate: Input should be a finite number"),
+        ("stages.0=1e400", r"stages\.0: "),  # a whole stage
         ("seed=-1", "seed: .* greater than or equal to 0"),
         ("start_from=a\0b", "start_from: "),
     ],

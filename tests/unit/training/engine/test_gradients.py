@@ -53,6 +53,7 @@ def test_variables_that_were_made_frozen_end_the_first_step(tiny_config, tiny_vo
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_every_weight_of_a_stage_gets_a_gradient(tiny_config, tiny_vocabulary):
     model = CaptionModel(tiny_config, len(tiny_vocabulary), Encoder(tiny_config.encoder))
     model.encoder.set_trainable_from("block_5_project")
