@@ -9,6 +9,8 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Files that use `running` of tests/integration/conftest.py stay in one process: a server takes seconds to start.
 ASK_THE_SERVER = {f"tests/integration/test_{name}.py" for name in ("questions", "server", "server_keeps")}
+# So do those that look at the page, in halves that take equally long.
+FIRST_HALF = {f"tests/browser/test_{name}.py" for name in ("first_view", "ways")}
 
 
 @pytest.hookimpl(optionalhook=True)  # there is none where pytest-xdist is switched off
@@ -23,7 +25,7 @@ def pytest_xdist_make_scheduler(config, log):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
             if file.startswith("tests/browser/"):
-                return "the page by itself" if file.endswith(("_demo.py", "_axe.py")) else "the page"
+                return "the page" if file in FIRST_HALF else "the page, second half"
             return "the server" if file in ASK_THE_SERVER else file
 
     return Together(config, log)
