@@ -322,10 +322,12 @@ class Album:
         else:
             text, base = own, None
         before = target.read(photo)
+        if before == text:
+            return text, base
         if self.propose:
             was = f" instead of: {before}" if before else ""
             self.propose(f"{one_line(str(target.path(photo)))}\t{one_line(text + was)}")
-        elif before != text:
+        else:
             target.write(photo, text, answer)
         return text, base
 

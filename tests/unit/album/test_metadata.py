@@ -122,7 +122,7 @@ def test_what_has_no_place_for_metadata(photos, write):
     (photos / "f.jpg").write_bytes(b"\xff\xd8\xff no picture")
     summary, lines = write(photos, "metadata")
     assert (summary.captioned, summary.failed) == (3, 2)
-    assert "e.gif: metadata are written into JPEG, PNG, WebP and TIFF" in "".join(lines)
+    assert "e.gif: is no JPEG, PNG, WebP or TIFF" in "".join(lines)
 
 
 def test_without_exiftool(photos, write, monkeypatch):

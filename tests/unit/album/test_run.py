@@ -141,6 +141,15 @@ def test_dry_run_shows_and_leaves_no_trace(photos, write):
     assert snapshot(photos) == before and not (photos / ".captioner").exists()
 
 
+def test_a_dry_run_shows_no_text_that_stands_there_already(photos, write):
+    write(photos, "txt")
+    _, proposed = write(photos, "txt", dry_run=True, model="2", existing=Existing.overwrite)
+    assert proposed == []
+    (photos / "a.txt").write_text("by hand")
+    _, proposed = write(photos, "txt", dry_run=True, model="2", existing=Existing.overwrite)
+    assert proposed == [f"{photos / 'a.txt'}\ta red thing instead of: by hand"]
+
+
 def test_undo_goes_back_run_by_run_and_spares_what_was_changed_since(photos, write, undo):
     before = snapshot(photos)
     write(photos, ALL)
