@@ -20,6 +20,8 @@ HOW_TO_GET = (
     "install it (Debian: apt install libimage-exiftool-perl; macOS: brew install exiftool) or leave {target} out"
 )
 READY = b"{ready}"
+# It waits for more even where nobody is left to ask, so whoever passes questions on tells it when there are no more.
+UNTIL_THE_LAST = '{ cat; printf "%s\\n" -stay_open False; } | "$@"'
 
 
 def is_installed() -> bool:
@@ -41,8 +43,9 @@ class ExifTool:
         if program is None:
             raise ConfigError(f"{target} needs exiftool, which is not there; {HOW_TO_GET.format(target=target)}")
         self._folder = pathlib.Path(tempfile.mkdtemp(prefix="captioner-"))
+        command = [program, "-config", "", "-stay_open", "True", "-@", "-"]
         self._process = subprocess.Popen(
-            [program, "-config", "", "-stay_open", "True", "-@", "-"],
+            ["sh", "-c", UNTIL_THE_LAST, "sh", *command] if shutil.which("sh") else command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

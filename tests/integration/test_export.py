@@ -341,7 +341,9 @@ def test_an_export_never_replaces_something_else(exported, tmp_path):
         export(exported["onnx"], tmp_path / "again", "onnx")
 
 
-@pytest.mark.parametrize(("kind", "part"), [("onnx", "step.onnx"), pytest.param("saved_model", "saved_model.pb", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("kind", "part"), [("onnx", "step.onnx"), pytest.param("saved_model", "saved_model.pb", marks=pytest.mark.slow)]
+)
 def test_a_damaged_export_is_noticed(exported, tmp_path, kind, part):
     import shutil
 

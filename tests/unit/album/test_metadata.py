@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -123,6 +124,25 @@ def test_what_has_no_place_for_metadata(photos, write):
     summary, lines = write(photos, "metadata")
     assert (summary.captioned, summary.failed) == (3, 2)
     assert "e.gif: is no JPEG, PNG, WebP or TIFF" in "".join(lines)
+
+
+WAITS = "from captioner.album.exiftool import ExifTool as T; t = T(''); print(t._process.pid, flush=True); input()"
+
+
+@needs_exiftool
+def test_exiftool_ends_with_whoever_was_killed(root):
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITS], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    group = int(process.stdout.readline())
+    os.killpg(group, 0)  # it is there
+    process.kill()
+    process.communicate()
+    patience = time.monotonic() + 30
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < patience:
+            os.killpg(group, 0)
+            time.sleep(0.05)
 
 
 def test_without_exiftool(photos, write, monkeypatch):

@@ -71,4 +71,6 @@ def test_the_graph_and_numpy_write_no_wrong_article(options):
     np.testing.assert_array_equal(plain["words"][:, :count][there], graph["words"][:, :count, :time][there])
     texts = [" ".join(TOY.decode(words[words != END])) for words in graph["words"][:, :count][there]]
     assert len(set(texts)) > 10
-    assert not [text for text in texts if re.search(r"\b(a|an|the) (a|an|the)\b|\ba (airplane|is|on)\b|\ban dog\b", text)]
+    assert not [
+        text for text in texts if re.search(r"\b(a|an|the) (a|an|the)\b|\ba (airplane|is|on)\b|\ban dog\b", text)
+    ]
