@@ -160,7 +160,8 @@ class Controls:
         return inputs
 
     def _articles(self, vocabulary_size: int) -> dict[str, np.ndarray]:
-        """ "articles" ids (3,), PAD where there is none; "after_articles" (3, vocabulary_size), 1 for what cannot follow."""
+        """What the graph of a search takes: "articles" ids (3,), PAD where there is none; "after_articles" (3,
+        vocabulary_size), 1 for words that cannot follow."""
         articles = np.full(len(ARTICLES), PAD, np.int32)
         after = np.zeros((len(ARTICLES), vocabulary_size), np.float32)
         for row, (article, words) in enumerate(self.after_articles.items()):

@@ -345,8 +345,6 @@ def test_an_export_never_replaces_something_else(exported, tmp_path):
     ("kind", "part"), [("onnx", "step.onnx"), pytest.param("saved_model", "saved_model.pb", marks=pytest.mark.slow)]
 )
 def test_a_damaged_export_is_noticed(exported, tmp_path, kind, part):
-    import shutil
-
     copy = shutil.copytree(exported[kind], tmp_path / "copy")
     data = bytearray((copy / part).read_bytes())
     data[len(data) // 2] ^= 1
@@ -383,8 +381,6 @@ def test_the_photo_model_exports(root, tmp_path, kind):
 
 def test_an_encoder_that_answers_no_numbers_ends_every_search(exported, pictures, tmp_path):
     """One number of it is NaN, and the manifest is sealed anew."""
-    import shutil
-
     import onnx
 
     copy = shutil.copytree(exported["onnx"], tmp_path / "copy")

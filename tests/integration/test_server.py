@@ -174,7 +174,8 @@ def test_too_much_at_once_is_refused_before_it_comes(running):
             raw.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n".encode())
             answer = b""
             while b"smaller photos" not in answer:
-                assert (more := raw.recv(65536)), answer
+                more = raw.recv(65536)
+                assert more, answer
                 answer += more
         assert answer.startswith(b"HTTP/1.1 413") and b"send fewer or smaller photos" in answer
 

@@ -116,6 +116,4 @@ def _kind(data: bytes, photo: pathlib.Path) -> tuple[str, tuple[str, ...]]:
     for suffix, (begins, tags) in KINDS.items():
         if begins.match(data) and (is_tiff or suffix != ".tif"):
             return suffix, tags
-    raise ImageError(
-        f"{photo}: is no JPEG, PNG, WebP or TIFF; metadata are written into those alone, use xmp for this one"
-    )
+    raise ImageError(f"{photo}: is no JPEG, PNG, WebP or TIFF, which alone take metadata; use xmp for this one")
