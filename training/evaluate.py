@@ -11,7 +11,7 @@ import rich.table
 import typer
 
 from captioner.captioner import Captioner
-from captioner.errors import ConfigError
+from captioner.errors import ConfigError, DatasetError
 from captioner.pictures.reading import open_image
 from captioner.quiet import load_keras
 
@@ -63,6 +63,8 @@ def evaluate(
     """
     dataset = read_dataset(data)
     examples, train = of_split(dataset, split), [example for example in dataset if example.split == "train"]
+    if nearest and not train:
+        raise DatasetError(f"--nearest compares with training pictures, and {data} holds none; leave it out")
     captioner = Captioner.from_pretrained(model, "keras")
     captions = caption_examples(captioner, examples, options)
     texts = [caption.text for caption in captions]

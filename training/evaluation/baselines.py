@@ -42,9 +42,11 @@ def human(references: Sequence[Sequence[str]], evaluate: Callable[..., dict]) ->
     return {name: float(np.mean([turn[name] for turn in turns])) for name in names}
 
 
-def commonest_caption(examples: Sequence[Example]) -> str:
-    """The caption that occurs most often in training, of those that occur equally often the shortest."""
+def commonest_caption(examples: Sequence[Example]) -> str | None:
+    """The caption that occurs most often in training, of those that occur equally often the shortest; None of none."""
     counts = collections.Counter(tuple(split_words(text)) for example in examples for text in example.captions)
+    if not counts:
+        return None
     words, _ = min(counts.items(), key=lambda item: (-item[1], len(item[0]), item[0]))
     return join_words(words)
 

@@ -81,7 +81,7 @@ def compare(examples: Sequence[Example], train: Sequence[Example], nearest: Sequ
     common = baselines.commonest_caption(train)
     rows = {
         "human": baselines.human(references, _scores),
-        "most_frequent": {"caption": common, **_scores([common] * len(examples), references)},
+        "most_frequent": common and {"caption": common, **_scores([common] * len(examples), references)},
         "nearest": None if nearest is None else _scores(nearest, references),
     }
     return {name: row for name, row in rows.items() if row}

@@ -70,6 +70,11 @@ def test_people_are_held_against_each_other():
 
 def test_the_commonest_caption_counts_words_not_texts():
     assert baselines.commonest_caption(TRAIN) == "a dog"
+    assert baselines.commonest_caption([]) is None
+
+
+def test_without_training_captions_there_is_no_commonest_one():
+    assert set(compare(PICTURES, [], None)) == set(compare(PICTURES, TRAIN, None)) - {"most_frequent"}
 
 
 def test_captions_that_need_no_model_are_scored_alike():
