@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 import shutil
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ import safetensors.numpy
 
 from captioner import Captioner, ModelError
 from captioner.folders.folder import write_manifest
+from tests import memory
 
 PARTS = ["config.json", "model.safetensors", "vocabulary.txt", "manifest.json"]
 TEXTS = ["config.json", "vocabulary.txt", "manifest.json", "metrics.json"]
@@ -34,13 +34,10 @@ def ran(tmp_path):
 
 def refused(folder, name: str) -> str:
     """The one line of a refusal, which names the file and costs little memory."""
-    tracemalloc.start()
-    try:
+    with memory.peak() as taken:
         with pytest.raises(ModelError) as error:
             Captioner.from_pretrained(folder)
-        assert tracemalloc.get_traced_memory()[1] < 100_000_000
-    finally:
-        tracemalloc.stop()
+        assert taken() < 100_000_000
     text = str(error.value)
     assert name in text and "\n" not in text and len(text) < 2100, text
     return text
