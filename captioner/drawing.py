@@ -79,16 +79,26 @@ def colour_table(strength: float = 0.75) -> np.ndarray:
     Returns:
         uint8 (256, 4): red, green, blue, alpha; not premultiplied.
     """
-    # The root lifts faint attention out of the dark; it is the same for all words, and the scale below shows it.
-    level = np.sqrt(np.linspace(0, 1, 256))
-    anchors = np.asarray(INFERNO, np.float64)
-    colours = np.stack([np.interp(level, np.linspace(0, 1, len(anchors)), channel) for channel in anchors.T], axis=1)
+    level, colours = _inferno()
     shade = 0.7 * strength * (1 - level)
     tint = 0.65 * strength * level
     alpha = 1 - (1 - shade) * (1 - tint)
     # One layer that has the effect of two: black laid on first, the tint on top of it.
     colours *= (tint / np.maximum(alpha, 1e-9))[:, None]
     return np.concatenate([colours, alpha[:, None] * 255], axis=1).round().astype(np.uint8)
+
+
+def light_table() -> np.ndarray:
+    """Colours of the same scale as light, to be added to a photo; uint8 (256, 3), from black to the peak's."""
+    return _inferno()[1].round().astype(np.uint8)
+
+
+def _inferno() -> tuple[np.ndarray, np.ndarray]:
+    # The root lifts faint attention out of the dark; it is the same for all words, and the scale below shows it.
+    level = np.sqrt(np.linspace(0, 1, 256))
+    anchors = np.asarray(INFERNO, np.float64)
+    channels = [np.interp(level, np.linspace(0, 1, len(anchors)), channel) for channel in anchors.T]
+    return level, np.stack(channels, axis=1)
 
 
 def overlay(picture: Image.Image, heatmap: np.ndarray, peak: float, strength: float = 0.75) -> Image.Image:

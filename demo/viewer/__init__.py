@@ -21,7 +21,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from captioner import Caption, Word
-from captioner.drawing import colour_table
+from captioner.drawing import light_table
 from captioner.pictures.geometry import view_box
 
 PHOTO_SIDE = 1600
@@ -41,7 +41,7 @@ def viewer(**options: Any) -> gr.HTML:
         css_template=_asset("look.css"),
         js_on_load="\n".join(_asset(f"{name}.js") for name in SCRIPTS),
         apply_default_css=False,
-        colours=colour_table(1.0).tolist(),
+        lights=light_table().tolist(),
         **options,
     )
 

@@ -33,11 +33,12 @@ function shape(target, side) {
   target.height = Math.max(1, Math.round(height * scale));
 }
 
-// Light is Inferno laid on the photo as light; in the style of colours what was not looked at turns grey.
+const lightOf = (level) => [...props.lights[clamp(Math.round(255 * level), 0, 255)], 255];
+
+// Light is Inferno added to the photo, so that black adds nothing; in the style of colours what was not looked at turns grey.
 function colourOf(level) {
   if (styleChoice.value === "colour") return [128, 128, 128, 255 * (1 - Math.sqrt(clamp(level, 0, 1)))];
-  const colour = props.colours[clamp(Math.round(255 * level), 0, 255)];
-  return [colour[0], colour[1], colour[2], 255 * Math.sqrt(clamp(level, 0, 1))];
+  return lightOf(level);
 }
 
 // A double line where the mask falls below half of its own maximum: seen on bright, dark and busy photos alike.
@@ -152,12 +153,12 @@ function glide() {
   frame = requestAnimationFrame(step);
 }
 
-// A strip of one pixel a level, over the grey that captioner.drawing puts under its scale.
+// A strip of one pixel a level.
 function paintStrip(target, strip) {
   target.width = strip.length;
   target.height = 1;
   const image = target.getContext("2d").createImageData(strip.length, 1);
-  strip.forEach((level, i) => image.data.set(props.colours[clamp(Math.round(255 * level), 0, 255)], 4 * i));
+  strip.forEach((level, i) => image.data.set(lightOf(level), 4 * i));
   target.getContext("2d").putImageData(image, 0, 0);
 }
 

@@ -69,6 +69,12 @@ def test_colours_get_lighter_and_more_opaque_with_attention():
     assert over_black[255] > 100 and table[:, 3].min() > 100 and table[:, 3].max() < 200
 
 
+def test_a_quarter_of_the_peak_is_light_that_one_can_see():
+    light = drawing.light_table().astype(np.float64) @ (0.2126, 0.7152, 0.0722)
+    assert light[0] < 1 and np.all(np.diff(light) > -1.5)
+    assert light[64] > 70 and light[255] > 230
+
+
 @pytest.mark.parametrize(("shape", "peak"), [((10, 20), 1.0), ((160, 640), 0.0), ((160, 640), float("nan"))])
 def test_overlay_refuses_what_does_not_fit(shape, peak):
     with pytest.raises(ValueError, match="Received"):
