@@ -16,31 +16,4 @@
     const isAbsent = ABSENT.test(String(what?.url ?? what));
     return isAbsent ? Promise.resolve(new Response("{}", { status: 404 })) : fetched(what, how);
   };
-
-  // A first visit starts with a result: an example is picked, unless the browser kept a photo or its visitor was faster.
-  const OWN = ["pointerdown", "keydown", "paste", "drop", "change"];
-  const leave = () => {
-    watching.disconnect();
-    delete document.body.dataset.arriving;
-    OWN.forEach((event) => removeEventListener(event, leave, true));
-  };
-  const kept = () => {
-    try {
-      return localStorage.getItem("captioner.kept");
-    } catch {
-      return null; // storage is switched off
-    }
-  };
-  const arrive = () => {
-    const example = document.querySelector("#examples .gallery-item[aria-label]");
-    if (!example || !document.querySelector("#viewer .viewer")) return;
-    watching.disconnect();
-    if (kept() || document.querySelector("#photo img")) return;
-    document.body.dataset.arriving = "";
-    example.click();
-  };
-  const watching = new MutationObserver(arrive);
-  OWN.forEach((event) => addEventListener(event, leave, true));
-  watching.observe(document.body, { childList: true, subtree: true, attributeFilter: ["aria-label"] });
-  arrive();
 };

@@ -16,7 +16,7 @@ from demo.models import Models
 from demo.settings import SAMPLES, decoding_options, settings
 from demo.uploads import uploaded
 from demo.viewer import message, viewer
-from demo.ways import ways
+from demo.ways import begin_after, ways
 
 FOLDER = pathlib.Path(__file__).parent / "examples"
 PHOTOS = sorted(FOLDER.glob("*.jpg"), key=lambda path: (path.stem != "dog", path))  # the dog meets visitors first
@@ -49,15 +49,15 @@ def photo_tab(models: Models, listeners: Listeners) -> tuple[gr.Image, gr.Dropdo
         with gr.Column(scale=3, min_width=280, elem_classes="controls"):
             photo = photo_input("photo")
             button = gr.Button("Caption again with these settings", variant="primary", visible=False, elem_id="caption")
-            pictures = [[str(path)] for path in example_pictures(models)]
-            examples = gr.Examples(pictures, photo, label="Examples", elem_id="examples")
+            pictures = example_pictures(models)
+            examples = gr.Examples([[str(path)] for path in pictures], photo, label="Examples", elem_id="examples")
             with gr.Accordion("Settings", open=False, elem_id="settings"):
                 model = gr.Dropdown(models.names, value=models.default, label="Model", elem_id="model")
                 longest = models[""].config.decoder.max_words
                 controls = settings(longest)
         with gr.Column(scale=9, min_width=300):
             result = viewer(elem_id="viewer")
-    ways(photo, result, [model, *controls], elem_id="ways")
+    begin = ways(photo, result, [model, *controls], pictures[0], elem_id="ways")
     attach(result, listeners)
 
     def caption_one(photo, model, *values):
@@ -72,15 +72,14 @@ def photo_tab(models: Models, listeners: Listeners) -> tuple[gr.Image, gr.Dropdo
         **ASKING,
     }
     # Not photo.change, which fires twice when a photo replaces another.
-    asked = gr.on([photo.upload, button.click], **listener)
-    picked = examples.load_input_event.success(**listener)
+    begin_after(examples.load_input_event)
+    asked = gr.on([photo.upload, button.click, begin], **listener)
     # A failure must not leave an old caption behind.
-    for empty in (photo.clear, asked.failure, picked.failure):
+    for empty in (photo.clear, asked.failure):
         empty(lambda: None, outputs=result, **QUIET)
         empty(lambda: gr.update(visible=False), outputs=button, **QUIET)
     # The button stands there only where it does something: the settings have changed, or samples differ every time.
-    for done in (asked.success, picked.success):
-        done(lambda strategy: gr.update(visible=strategy in SAMPLES), controls[0], button, **QUIET)
+    asked.success(lambda strategy: gr.update(visible=strategy in SAMPLES), controls[0], button, **QUIET)
     gr.on(
         [setting.change for setting in (model, *controls)],
         lambda photo: gr.update(visible=bool(photo)),

@@ -9,34 +9,44 @@ is kept is kept in the browser.
 from __future__ import annotations
 
 import hashlib
+import mimetypes
 import pathlib
+import types
 from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from demo.batch import MAX_FILES
+from demo.viewer import cache_file
 
 HERE = pathlib.Path(__file__).parent
 VIEWER = HERE.parent / "viewer"
 # One function for the browser, in the order of reading: each file may use what those before it define.
-SCRIPTS = ("fields", "arrivals", "along", "memory", "address", "main")
+SCRIPTS = ("fields", "arrivals", "along", "memory", "address", "welcome", "main")
 IN_THE_BROWSER = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 
 # What Gradio tells the scripts, as events of the document.
 TELL = "(...values) => {{ document.dispatchEvent(new CustomEvent('ways:{name}', {{ detail: values }})); return []; }}"
 # What the scripts hand over for components to show.
-GIVEN = "() => document.querySelector('.ways').given"
+GIVEN = "() => document.querySelector('.ways').given.{name}"
 
 
-def ways(photo: gr.Image, result: gr.HTML, controls: Sequence[gr.components.Component], **options: Any) -> gr.HTML:
+def ways(
+    photo: gr.Image, result: gr.HTML, controls: Sequence[gr.components.Component], example: pathlib.Path, **options: Any
+) -> types.SimpleNamespace:
     """The component, already connected.
 
     Args:
         photo: the field that a photo goes into.
         result: the viewer that shows its caption.
         controls: settings that a link to the page carries; each goes by its `elem_id`.
+        example: a photo that a first visit starts with.
         **options: further arguments of `gr.HTML`, such as `elem_id`.
+
+    Returns:
+        A trigger for `gr.on`: a photo is in the field and is to be captioned, see `begin_after`.
     """
     door = gr.HTML(
         html_template=_asset("frame.html"),
@@ -45,6 +55,7 @@ def ways(photo: gr.Image, result: gr.HTML, controls: Sequence[gr.components.Comp
         apply_default_css=False,
         controls=[describe_control(control) for control in controls],
         most=MAX_FILES,
+        example=cache_file(example.read_bytes(), example.name, mimetypes.guess_type(example)[0]).model_dump(),
         version=version(),
         **options,
     )
@@ -53,9 +64,20 @@ def ways(photo: gr.Image, result: gr.HTML, controls: Sequence[gr.components.Comp
     told += [(control.change, "settings", controls) for control in controls]
     for event, name, inputs in told:
         event(None, inputs=inputs, js=TELL.format(name=name), **IN_THE_BROWSER)
-    for event, outputs in ((door.show, [photo, result]), (door.choose, controls)):
-        event(None, outputs=outputs, js=GIVEN, **IN_THE_BROWSER)
-    return door
+    given = [(door.show, "show", [photo, result]), (door.choose, "choose", controls), (door.arrive, "arrive", [photo])]
+    *_, arrived = [event(None, outputs=to, js=GIVEN.format(name=name), **IN_THE_BROWSER) for event, name, to in given]
+    begin_after(arrived)
+    # Gradio 6.31 gives custom events of gr.HTML none of what `gr.on` reads of a trigger.
+    known = {"callback": None, "connection": "sse", "event_specific_args": []}
+    return types.SimpleNamespace(__self__=door, has_trigger=True, event_name="begin", **known)
+
+
+def begin_after(event: Dependency) -> None:
+    """Have the trigger `begin` of the component fire once an event has put a photo into the field.
+
+    So that whatever way a photo comes, one listener captions it, and of two that come at once the later one stays.
+    """
+    event.success(None, js=TELL.format(name="begin"), **IN_THE_BROWSER)
 
 
 def describe_control(control: gr.components.Component) -> dict[str, Any]:

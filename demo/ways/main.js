@@ -2,13 +2,15 @@
 
 // Have Gradio put values into other components.
 function act(name, values) {
-  find(".ways").given = values;
+  (find(".ways").given ??= {})[name] = values;
   if (name === "show") trigger("show");
+  else if (name === "arrive") trigger("arrive");
   else trigger("choose");
 }
 
 const told = {
   caption: ([message]) => receiveMessage(message),
+  begin: () => trigger("begin"),
   cleared: () => {
     newest = "";
     forget();
@@ -29,3 +31,4 @@ new MutationObserver(watchPage).observe(document.body, { childList: true, subtre
 
 readAddress();
 recall();
+welcome();

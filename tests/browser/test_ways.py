@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import pathlib
+import re
 
 import pytest
 
@@ -136,6 +137,27 @@ def test_a_photo_that_was_removed_goes_to_no_other_tab(visitor, picture):
     page.get_by_role("tab", name="One photo").click()
     page.wait_for_timeout(1000)
     assert page.locator("#photo img").count() == 0
+
+
+def test_a_photo_that_comes_while_the_page_opens_is_not_replaced_by_the_example(browser, server, picture, tmp_path):
+    context = browser.new_context()
+    page, held = context.new_page(), []
+    hold_the_first = lambda route: route.continue_() if held else held.append(route)
+    page.route(re.compile(r"/gradio_api/(queue/join|run/)"), hold_the_first)
+    page.goto(server)
+    page.wait_for_function("document.body.dataset.arriving !== undefined")
+    while not held:
+        page.wait_for_timeout(50)
+    own = picture(WIDE).rename(tmp_path / "own.png")
+    page.set_input_files("#photo input[type=file]", own)
+    page.locator("#photo img[src$='/own.png']").wait_for()
+    held[0].continue_()  # what the page asked by itself arrives late
+    page.wait_for_function("document.querySelector('#viewer .photo')?.naturalWidth === 700")
+    page.wait_for_load_state("networkidle")
+    assert Visitor(page).captioned()
+    assert page.locator("#viewer .photo").evaluate("photo => photo.naturalWidth") == 700
+    assert page.locator("#photo img").get_attribute("src").endswith("/own.png")
+    context.close()
 
 
 def test_a_reload_keeps_photo_and_caption_until_they_are_forgotten(fresh, picture):
