@@ -18,6 +18,7 @@ import fastapi
 import fastapi.responses
 import gradio as gr
 import uvicorn
+from starlette.middleware.gzip import GZipMiddleware
 
 from demo.hosts import Hosts
 from demo.limits import ImpatientProtocol, Limits
@@ -55,7 +56,7 @@ def make_server(
         sweeping.cancel()
 
     app = fastapi.FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    limits = Limits(app, folder, Questions(page), Hosts(hosts))
+    limits = Limits(_packed(app), folder, Questions(page), Hosts(hosts))
 
     @app.get("/health/live")
     def is_live() -> dict[str, str]:
@@ -79,6 +80,17 @@ def make_server(
     # it can be fetched.
     page.has_launched = True
     return Server(limits, ready)
+
+
+def _packed(app: Callable) -> Callable:
+    """The same, with the page gzipped: half of it are the viewers' scripts, once for each. Gradio packs the rest."""
+    packed = GZipMiddleware(app, compresslevel=6)
+
+    async def answer(scope: dict[str, Any], receive: Callable, send: Callable) -> None:
+        is_page = scope["type"] == "http" and scope["path"] == "/"
+        await (packed if is_page else app)(scope, receive, send)
+
+    return answer
 
 
 class Server(uvicorn.Server):

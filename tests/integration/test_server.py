@@ -50,6 +50,14 @@ def test_the_page_comes_with_headers_that_guard_it(running):
     assert "server" not in answer.headers
 
 
+def test_the_page_travels_packed_where_it_may(running):
+    with HTTP.stream("GET", f"{running.address}/", headers={"accept-encoding": "gzip"}) as packed:
+        assert packed.headers["content-encoding"] == "gzip" and int(packed.headers["content-length"]) < 150_000
+        page = "".join(packed.iter_text())
+    plain = get(running, "/", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers and len(plain.content) == len(page.encode())
+
+
 def test_a_photo_is_captioned(running, photo_bytes):
     answer = visit(running, lambda visitor: visitor.caption(photo_bytes))
     assert answer.caption["words"] and answer.caption["size"] == [240, 180]
