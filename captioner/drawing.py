@@ -36,6 +36,7 @@ INFERNO = (
     (249, 201, 50),
     (252, 255, 164),
 )
+FAINT = 0.12  # share of the peak
 THUMBNAIL = 256
 LABEL = 110
 SAVED_SIDE = 1024
@@ -90,7 +91,9 @@ def colour_table(strength: float = 0.75) -> np.ndarray:
 
 def light_table() -> np.ndarray:
     """Colours of the same scale as light, to be added to a photo; uint8 (256, 3), from black to the peak's."""
-    return _inferno()[1].round().astype(np.uint8)
+    # The root begins so steeply that the light would end at a hard edge; the faintest of it fades out.
+    fading = np.minimum(1, np.linspace(0, 1, 256) / FAINT)[:, None]
+    return (fading * _inferno()[1]).round().astype(np.uint8)
 
 
 def _inferno() -> tuple[np.ndarray, np.ndarray]:

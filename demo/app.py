@@ -44,6 +44,8 @@ def page_options() -> dict[str, Any]:
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_hover_dark="*primary_800",
         color_accent="*primary_600",
+        # Their edges could hardly be seen in the dark.
+        checkbox_border_color_dark="*neutral_500",
     )
     return {
         "theme": theme,

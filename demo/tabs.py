@@ -106,7 +106,10 @@ def compare_tab(models: Models, listeners: Listeners) -> None:
             pictures = [[str(path)] for path in example_pictures(models)]
             examples = gr.Examples(pictures, photo, label="Examples", elem_id="compare-examples")
     with gr.Row(elem_classes="page"):
-        results = [viewer(elem_id=f"{side}-viewer") for side in ("left", "right")]
+        results = []
+        for side in ("left", "right"):
+            with gr.Column(min_width=300):
+                results.append(viewer(elem_id=f"{side}-viewer"))
     for result in results:
         attach(result, listeners)
 

@@ -46,8 +46,10 @@ function rowOf(row) {
   const [thumb, text, number] = [make("td", "thumb"), make("td"), make("td", "number")];
   thumb.append(thumbnailOf(row));
   text.append(sentenceOf(row), make("span", "file", row.file));
+  line.append(thumb, text);
+  if (row.error) text.colSpan = 2;
+  else line.append(number);
   if (row.confidence !== null) number.append(numberOf(row));
-  line.append(thumb, text, number);
   if (row.original) {
     const detail = { address: row.original.url, model };
     line.addEventListener("click", () => document.dispatchEvent(new CustomEvent("ways:open", { detail })));

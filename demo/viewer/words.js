@@ -2,6 +2,8 @@
 
 const AS_LIKELY = Math.log(1.5); // below this a word is as likely without the photo
 const FULL_TINT = Math.log(100);
+const REST = 100; // ms that a mouse rests on a word that it points at: on the way to the panel it crosses others
+let resting = 0;
 
 const leaningOf = (index) => (caption.leaning ? caption.leaning[index] : null);
 const isUnseen = (index) => leaningOf(index) !== null && leaningOf(index) < AS_LIKELY;
@@ -26,8 +28,10 @@ function wordButton(word, index) {
   node.append(make("span", "text", word.text), make("span", "share", percent(word.probability)));
   node.style.setProperty("--share", word.probability);
   node.addEventListener("pointerenter", (event) => {
-    if (event.pointerType === "mouse" && !timer) choose(index);
+    clearTimeout(resting);
+    if (event.pointerType === "mouse") resting = setTimeout(() => node.isConnected && !timer && choose(index), REST);
   });
+  node.addEventListener("pointerleave", () => clearTimeout(resting));
   node.addEventListener("focus", () => index !== chosen && !timer && choose(index));
   node.addEventListener("click", () => {
     stop();

@@ -131,6 +131,41 @@ def test_another_word_is_marked_and_can_be_undone(visitor, picture):
     assert page.locator("#viewer .undo").is_hidden()
 
 
+def test_words_that_only_moved_are_not_marked(visitor, picture):
+    page, words = visitor.page, visitor.upload(picture(WIDE))
+    assert words[4:6] == ["left", "of"], f"the model reads this picture wrong: {words}"
+    visitor.choose(4)
+    page.locator("#viewer .alternative").filter(has_text="above").click()
+    page.locator("#viewer .word.changed").first.wait_for(timeout=30_000)
+    assert page.locator("#viewer .word.changed .text").all_text_contents() == ["above"]
+    assert visitor.words() == [*words[:4], "above", *words[6:]]
+
+
+def test_a_word_that_the_mouse_only_crosses_is_not_chosen(visitor, picture):
+    page, _ = visitor.page, visitor.upload(picture(WIDE))
+    visitor.choose(1)
+    cross = """node => ["enter", "leave"].forEach((what) =>
+        node.dispatchEvent(new PointerEvent(`pointer${what}`, { pointerType: "mouse" })))"""
+    page.locator("#viewer .word").nth(2).evaluate(cross)
+    page.wait_for_timeout(300)
+    assert page.locator("#viewer .word[aria-pressed=true] .text").text_content() == visitor.words()[1]
+
+
+def test_the_legend_tells_only_of_marks_that_are_in_sight(visitor, picture):
+    page, _ = visitor.page, visitor.upload(picture(WIDE))
+    bars = page.locator("#viewer .legend").get_by_text("how probable")
+    for view, has_bars in (("sheet", False), ("matrix", False), ("words", True)):
+        page.click(f"#viewer [data-view={view}]")
+        assert bars.is_visible() == has_bars
+
+
+def test_a_phone_shows_two_models_one_below_the_other(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_role("tab", name="Two models").click()
+    left, right = (page.locator(f"#{side}-viewer").bounding_box() for side in ("left", "right"))
+    assert left["x"] == right["x"] and left["width"] > 300 and right["y"] >= left["y"] + left["height"]
+
+
 def test_terms_are_explained_on_hover_on_focus_and_on_a_tap(visitor, picture):
     page, _ = visitor.page, visitor.upload(picture(WIDE))
     visitor.choose(1)
