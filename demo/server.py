@@ -84,7 +84,7 @@ def make_server(
 
 def _packed(app: Callable) -> Callable:
     """The same, with the page gzipped: half of it are the viewers' scripts, once for each. Gradio packs the rest."""
-    packed = GZipMiddleware(app, compresslevel=6)
+    packed = GZipMiddleware(app, compresslevel=4)
 
     async def answer(scope: dict[str, Any], receive: Callable, send: Callable) -> None:
         is_page = scope["type"] == "http" and scope["path"] == "/"

@@ -312,6 +312,8 @@ def test_two_models_stand_side_by_side(page, picture):
     assert right.captioned() != left.words()
     names = [view.viewer.locator(".written-by").text_content() for view in (left, right)]
     assert names[0] == "shapes" and names[1] != "shapes"
+    tops = [view.viewer.locator(".stage").bounding_box()["y"] for view in (left, right)]
+    assert right.viewer.locator(".warning").inner_text() and tops[0] == tops[1], "a warning moves one photo down"
     right.choose(1)
     assert right.mask().max() > 0 and left.mask().max() == 0
 
