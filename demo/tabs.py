@@ -32,6 +32,10 @@ ASKING_MUCH = {"api_visibility": "private", "concurrency_id": "batch"}
 OF_FILES = {"preprocess": False, "trigger_mode": "always_last"}
 
 
+# Two models on the same picture that differ in one thing: what to read above them, the picture, left and right.
+PAIRS = (("Soft and hard attention on a scene of shapes", SCENE, "shapes", "shapes_hard"),)
+
+
 def example_pictures(models: Models) -> list[pathlib.Path]:
     """Photos, and a drawn scene where a model of such takes part; first one that the default model is made for."""
     if not any(knows_scenes(models.card(name)) for name in models.names):
@@ -105,6 +109,7 @@ def compare_tab(models: Models, listeners: Listeners) -> None:
             button = gr.Button("Caption with both", variant="primary", elem_id="compare")
             pictures = [[str(path)] for path in example_pictures(models)]
             examples = gr.Examples(pictures, photo, label="Examples", elem_id="compare-examples")
+            pairs = pairs_that_teach(models, [photo, left, right])
     with gr.Row(elem_classes="page"):
         results = []
         for side in ("left", "right"):
@@ -128,9 +133,18 @@ def compare_tab(models: Models, listeners: Listeners) -> None:
         **ASKING,
     }
     asked = gr.on([photo.upload, button.click], **listener)
-    picked = examples.load_input_event.success(**listener)
-    for empty in (photo.clear, asked.failure, picked.failure):
+    picked = [one.load_input_event.success(**listener) for one in (examples, *pairs)]
+    for empty in (photo.clear, asked.failure, *(one.failure for one in picked)):
         empty(lambda: (None, None), outputs=results, **QUIET)
+
+
+def pairs_that_teach(models: Models, fields: list[gr.Component]) -> list[gr.Examples]:
+    """Examples that fill the field of the photo and those of both models; none where a model is missing."""
+    there = [(label, str(picture), *two) for label, picture, *two in PAIRS if set(two) <= set(models.names)]
+    if not there:
+        return []
+    rows, labels = [row[1:] for row in there], [row[0] for row in there]
+    return [gr.Examples(rows, fields, label="Pairs that teach", example_labels=labels, elem_id="compare-pairs")]
 
 
 def batch_tab(models: Models, batches: Batches) -> None:

@@ -318,6 +318,20 @@ def test_two_models_stand_side_by_side(page, picture):
     assert right.mask().max() > 0 and left.mask().max() == 0
 
 
+def test_a_pair_shows_two_mechanisms_on_one_scene(page):
+    page.get_by_role("tab", name="Two models").click()
+    page.get_by_role("button", name="Soft and hard attention on a scene of shapes").click()
+    left, right = (Visitor(page, f"#{side}-viewer", "#compare-photo") for side in ("left", "right"))
+    assert left.captioned() and right.captioned()
+    assert [view.viewer.locator(".written-by").text_content() for view in (left, right)] == ["shapes", "shapes_hard"]
+    assert not right.viewer.locator(".warning").is_visible()
+    for view in (left, right):
+        view.choose(2)
+    # Hard attention looks at one of 8 x 8 cells; whatever light there is lies within two cells of it.
+    soft, hard = ((view.mask() > view.mask().max() / 8).mean() for view in (left, right))
+    assert 0 < hard < 9 / 64 and soft > hard
+
+
 @pytest.mark.slow
 def test_settings_reach_the_search(visitor, picture):
     page, path = visitor.page, picture(WIDE)

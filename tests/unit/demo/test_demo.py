@@ -154,10 +154,10 @@ def test_texts_are_bounded_by_the_longest_caption(tiny_captioner):
 
 def test_models_are_those_of_the_folder_and_read_when_asked_for(tiny_captioner, root):
     models = Models(tiny_captioner, root / "models")
-    assert models.names == ["model", "photos", "shapes"]
+    assert models.names == ["model", "photos", "shapes", "shapes_hard"]
     assert models[""] is models["model"] is tiny_captioner and not models.is_ready("shapes")
     assert models["shapes"].grid == (8, 8) and models["shapes"] is models["shapes"]
-    with pytest.raises(ModelError, match="no model '../secret' here; choose one of model, photos, shapes"):
+    with pytest.raises(ModelError, match="no model '../secret' here; choose one of model, photos, shapes, shapes_hard"):
         models["../secret"]
 
 
