@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from captioner.errors import ConfigError, one_line
 
 STORE_BYTES = 200_000_000  # of Ray's object store on one machine: a model, and names of photos
+# Ray's own message does not tell a cluster that wants a token from one that is not there.
+TOKEN = "; for a cluster that asks for a token, set RAY_AUTH_MODE=token"
 STARTS = 3  # tries to start Ray here: it gives its own helpers 15 seconds, too few on a busy machine the first time
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray tells its makers of its use, unless told not to
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # leaves GPUs' variables alone, and does not warn
@@ -48,8 +50,9 @@ def ray_of(address: str, cpus: int | None = None) -> Iterator[None]:
             ray.shutdown()
             if not left or address:
                 reason = one_line(str(error).strip().split("\n")[0])
+                hint = "" if "RAY_AUTH_MODE" in os.environ or not address else TOKEN
                 raise ConfigError(
-                    f"no cluster of Ray at {address or 'this machine'}: {reason}; see ray status"
+                    f"no cluster of Ray at {address or 'this machine'}: {reason}; see ray status{hint}"
                 ) from None
     try:
         yield
