@@ -1,142 +1,96 @@
-"""One training by two processes: the weights of one process, what a death says, and going on with other numbers.
+"""Training by two processes with a core each against one with two, in turn: make bench ARGS="-k test_hosts".
 
-It takes ten minutes of two cores that do nothing else, so that nobody is silent for long: too much for every day.
+$CAPTIONER_DATA names a prepared data set of photos, some thousands of them.
 """
 
 from __future__ import annotations
 
+import csv
 import os
 import pathlib
-import signal
-import socket
-import subprocess
-import time
+import re
+import sys
 
 import pytest
 
-from tests.integration import kills
-from tests.smoke import SMOKE
-from training.data.datasets import read_dataset, write_dataset
-from training.shapes import write_shapes
+from captioner.vocabulary import split_words
+from tests.integration import hosts
+from training.data.datasets import Example, read_dataset, write_dataset
 
-SETTINGS = [*SMOKE, "stages.0.batch_size=8", "stages.0.steps=8", "stages.0.dropout=0.3", "checkpoint_steps=2"]
-CACHED = ["stages.0.state_dropout=0.1", "stages.0.word_dropout=0.2"]
-MINUTE = 60.0
+PHOTOS, DEV = int(os.environ.get("CAPTIONER_COUNT", "2000")), 8
+TURNS = 2
+ONE, TWO = (1, 2), (2, 1)  # processes, and cores of each
+# The encoder of training/configs/shapes.toml and a decoder of the size of models/photos, whose own encoder takes JAX
+# seconds a photo on a CPU.
+NETWORK = """
+encoder_weights = "none"
+min_count = 5
+validation_beam_width = 1
+model.attention.units = 256
+model.decoder = { embedding_size = 300, lstm_units = 512 }
+[model.encoder]
+architecture = "MobileNet"
+layers = ["conv_pw_11_relu"]
+image_size = 128
+options = { alpha = 0.25 }
+[[stages]]
+"""
+STEPS = 6
+CACHED = f"batch_size = 80\nsteps = {STEPS}\nepochs = 4"
+ENCODER = f'batch_size = 8\nsteps = {STEPS}\nepochs = 2\ntrain_encoder_from = ""'
 
 
 @pytest.fixture(scope="module")
-def shapes(tmp_path_factory) -> pathlib.Path:
-    """A few generated shapes, with captions of about one length: JAX compiles a step for each length."""
-    folder = write_shapes(tmp_path_factory.mktemp("data") / "shapes", {"train": 64, "dev": 8, "test": 8}).parent
-    write_dataset([example for example in read_dataset(folder) if len(example.captions[0].split()) > 5], folder)
+def photos(tmp_path_factory) -> pathlib.Path:
+    """Photos with captions of nine or ten words: JAX compiles a step for each length."""
+    data = os.environ.get("CAPTIONER_DATA")
+    if not data or not (pathlib.Path(data) / "captions.jsonl").exists():
+        pytest.skip("CAPTIONER_DATA holds no captions.jsonl")
+    chosen = []
+    for example in read_dataset(data):
+        captions = tuple(text for text in example.captions if len(split_words(text)) in (9, 10))
+        if captions and len(chosen) < PHOTOS + DEV:
+            chosen.append(Example(example.file, "dev" if len(chosen) < DEV else "train", captions))
+    folder = tmp_path_factory.mktemp("photos")
+    write_dataset(chosen, folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory) -> dict[str, str]:
-    """JAX on the CPU, which keeps what it has compiled for the next run."""
-    return {
-        **os.environ,
-        "KERAS_BACKEND": "jax",
-        "JAX_PLATFORMS": "cpu",
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.05",
-    }
+def variables(tmp_path_factory) -> dict[str, str]:
+    return hosts.environment(tmp_path_factory.mktemp("compiled"))
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+def run(layout: tuple[int, int], photos, folder: pathlib.Path, stage: str, variables) -> tuple[float, float]:
+    """Steps a second in the quickest epoch but the first, in which JAX compiles; photos a second of features."""
+    folder.mkdir()
+    (folder / "config.toml").write_text(NETWORK + stage)
+    command = [sys.executable, "-m", "training.train", "--config", str(folder / "config.toml"), "--data", str(photos)]
+    group = hosts.start([*command, "--workdir", str(folder / "run")], variables, folder, *layout)
+    output, _ = hosts.end(group)[0]
+    with (folder / "run" / "stage-0.csv").open() as file:
+        seconds = [float(row["seconds"]) for row in csv.DictReader(file)][1:]
+    found = [(int(count), float(rate)) for count, rate in re.findall(r"features (\d+)/\1 +([\d.]+) pictures/s", output)]
+    count, rate = max(found, default=(1, 0.0))
+    return STEPS / min(seconds), rate * PHOTOS / count  # of two processes, the first makes the larger share
 
 
-def start(count: int, data, workdir: pathlib.Path, settings: list[str], environment) -> list[subprocess.Popen]:
-    """The command on each of `count` hosts, each on a core of its own and in a session of its own."""
-    addresses = ",".join(f"127.0.0.1:{free_port()}" for _ in range(count))
-    cores = sorted(os.sched_getaffinity(0))
-    processes = []
-    for index in range(count):
-        core = cores[index % len(cores)]
-        hosts = ["--hosts", addresses, "--host-index", str(index)] if count > 1 else []
-        processes.append(
-            subprocess.Popen(
-                [*kills.command(data, workdir, settings), *hosts],
-                cwd=kills.ROOT,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                start_new_session=True,
-                preexec_fn=lambda core=core: os.sched_setaffinity(0, {core}),
-            )
-        )
-    return processes
+def in_turn(photos, folder: pathlib.Path, stage: str, variables) -> None:
+    best = {}
+    for turn in range(TURNS):
+        for layout in (ONE, TWO):
+            rates = run(layout, photos, folder / f"{turn}-{layout[0]}", stage, variables)
+            best[layout] = [max(pair) for pair in zip(rates, best.get(layout, rates), strict=True)]
+            print(f"  {layout[0]} processes: {rates[0]:.3f} steps/s, features of {rates[1]:.1f} photos/s", flush=True)
+    ratios = ["-" if not one else f"{two / one:.2f}" for one, two in zip(best[ONE], best[TWO], strict=True)]
+    print(f"two processes over one: {ratios[0]} in steps, {ratios[1]} in features")
 
 
-def end(processes: list[subprocess.Popen]) -> list[str]:
-    """Wait for the end of a run that nobody interrupts; what each process has printed."""
-    said = [process.communicate(timeout=900) for process in processes]
-    assert [process.returncode for process in processes] == [0] * len(processes), said
-    return [output for output, _ in said]
+def test_cached_features(photos, tmp_path, variables):
+    print(f"\ncached features of {PHOTOS} photos, 80 captions a step in all")
+    in_turn(photos, tmp_path, CACHED, variables)
 
 
-def kill_one(processes: list[subprocess.Popen], dead: int, workdir: pathlib.Path, steps: int) -> str:
-    """Kill a host, both of its processes, once a checkpoint after so many steps is there; what the other says."""
-    folder, wanted = workdir / "checkpoints" / "stage-0", f"epoch-00000-step-{steps:07d}.npz"
-    deadline = time.monotonic() + 900
-    while not any(path.name >= wanted for path in folder.glob("epoch-*.npz")):
-        assert all(process.poll() is None for process in processes), [process.communicate() for process in processes]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.killpg(processes[dead].pid, signal.SIGKILL)
-    killed = time.monotonic()
-    _, said = processes[1 - dead].communicate(timeout=2 * MINUTE)
-    assert time.monotonic() - killed < MINUTE
-    assert processes[1 - dead].returncode not in (0, None)
-    processes[dead].communicate()
-    return said
-
-
-def weights(workdir: pathlib.Path) -> pathlib.Path:
-    return workdir / "stage-0.weights.h5"
-
-
-@pytest.fixture(scope="module")
-def of_one_host(shapes, tmp_path_factory, environment) -> pathlib.Path:
-    """The weights that one host ends with."""
-    workdir = tmp_path_factory.mktemp("runs") / "one"
-    end(start(1, shapes, workdir, [*SETTINGS, *CACHED], environment))
-    return weights(workdir)
-
-
-def test_two_hosts_end_with_the_weights_of_one(shapes, of_one_host, tmp_path, environment):
-    leader, other = end(start(2, shapes, tmp_path, [*SETTINGS, *CACHED], environment))
-    assert "step 8/8" in leader and "step" not in other
-    assert kills.largest_difference(of_one_host, weights(tmp_path)) < 1e-5
-
-
-def test_hosts_that_die_are_named_and_the_run_goes_on_with_two_and_with_one(shapes, of_one_host, tmp_path, environment):
-    settings = [*SETTINGS, *CACHED]
-    said = kill_one(start(2, shapes, tmp_path, settings, environment), 1, tmp_path, 2)
-    assert said.count("error: host 1 (127.0.0.1:") == said.count("has died") == len(said.splitlines()) == 1, said
-    said = kill_one(start(2, shapes, tmp_path, settings, environment), 0, tmp_path, 4)
-    assert said.count("error: host 0 (127.0.0.1:") == said.count("has died") == len(said.splitlines()) == 1, said
-    (output,) = end(start(1, shapes, tmp_path, settings, environment))
-    assert "going on in epoch" in output
-    assert kills.largest_difference(of_one_host, weights(tmp_path)) < 1e-5
-
-
-def test_two_hosts_train_the_encoder_as_one_does(shapes, tmp_path, environment):
-    one, two = tmp_path / "one", tmp_path / "two"
-    # Adam divides a gradient by its size, so that the rounding of one near nought becomes a whole step: a small rate.
-    settings = [*SETTINGS, "stages.0.steps=4", "stages.0.learning_rate=1e-4", 'stages.0.train_encoder_from=""']
-    end(start(1, shapes, one, settings, environment))
-    end(start(2, shapes, two, settings, environment))
-    assert kills.largest_difference(weights(one), weights(two)) < 1e-5
-
-
-def test_an_error_on_all_hosts_is_one_line_each(shapes, tmp_path, environment):
-    processes = start(2, shapes, tmp_path, [*SETTINGS, *CACHED, "stages.0.batch_size=9"], environment)
-    for process in processes:
-        _, said = process.communicate(timeout=300)
-        assert process.returncode == 2
-        assert len(said.splitlines()) == 1 and said.startswith("error: "), said
+def test_encoder(photos, tmp_path, variables):
+    print("\nthe encoder too, 8 photos a step in all")
+    in_turn(photos, tmp_path, ENCODER, variables)
