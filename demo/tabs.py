@@ -143,7 +143,7 @@ def pairs_that_teach(models: Models, fields: list[gr.Component]) -> list[gr.Exam
     there = [(label, str(picture), *two) for label, picture, *two in PAIRS if set(two) <= set(models.names)]
     if not there:
         return []
-    rows, labels = [row[1:] for row in there], [row[0] for row in there]
+    rows, labels = [list(row[1:]) for row in there], [row[0] for row in there]
     return [gr.Examples(rows, fields, label="Pairs that teach", example_labels=labels, elem_id="compare-pairs")]
 
 

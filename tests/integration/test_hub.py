@@ -90,7 +90,7 @@ def test_models_lists_what_is_there(shared):
     done = CliRunner().invoke(app, ["models"])
     lines = done.stdout.splitlines()
     names = [line.split(": ")[0] for line in lines]
-    assert names[:2] == ["photos", "shapes"] and names[2].startswith("hf://someone/shapes@")
+    assert names[:3] == ["photos", "shapes", "shapes_hard"] and names[3].startswith("hf://someone/shapes@")
     assert all("runs with onnx, keras" in line and " MB; " in line for line in lines)
 
 

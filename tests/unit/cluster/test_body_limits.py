@@ -9,6 +9,7 @@ import pytest
 
 from captioner.cluster import body_limits
 from captioner.cluster.body_limits import BodyLimits
+from tests.loops import run
 
 
 async def echo(scope, receive, send):
@@ -39,23 +40,23 @@ async def ask(app, pieces, gap: float = 0.0, method: str = "POST", **headers: st
 
 
 def test_a_body_comes_whole():
-    assert asyncio.run(ask(BodyLimits(echo), [b"ab", b"", b"c"]))[:2] == (200, b"abc")
-    assert asyncio.run(ask(BodyLimits(echo), [b"ab"], method="GET"))[:2] == (200, b"ab")
+    assert run(ask(BodyLimits(echo), [b"ab", b"", b"c"]))[:2] == (200, b"abc")
+    assert run(ask(BodyLimits(echo), [b"ab"], method="GET"))[:2] == (200, b"ab")
 
 
 def test_a_body_is_refused_where_it_is_too_long(monkeypatch):
     monkeypatch.setattr(body_limits, "MAX_UPLOAD", 100)
     for pieces, told in (([bytes(60)] * 2, {}), ([b""], {"content_length": "101"})):
-        status, body, _ = asyncio.run(ask(BodyLimits(echo), pieces, **told))
+        status, body, _ = run(ask(BodyLimits(echo), pieces, **told))
         assert status == 413 and "send fewer or smaller photos" in json.loads(body)["detail"]
-    assert asyncio.run(ask(BodyLimits(echo), [bytes(100)], content_length="100"))[0] == 200
+    assert run(ask(BodyLimits(echo), [bytes(100)], content_length="100"))[0] == 200
 
 
 @pytest.mark.parametrize("limit", ["GAP_SECONDS", "BODY_SECONDS"])
 def test_a_body_that_comes_too_slowly_is_refused(monkeypatch, limit):
     monkeypatch.setattr(body_limits, limit, 0.05)
     gap = 60 if limit == "GAP_SECONDS" else 0.01  # never long between two pieces, and without an end
-    status, body, _ = asyncio.run(ask(BodyLimits(echo), [b"a"] * 10_000, gap))
+    status, body, _ = run(ask(BodyLimits(echo), [b"a"] * 10_000, gap))
     assert status == 408 and "send it again" in json.loads(body)["detail"]
 
 
@@ -75,11 +76,11 @@ def test_more_at_once_than_there_may_be_are_told_when_to_ask_again():
         go.set()
         return (status, b"retry-after" in headers), {answer[0] for answer in await asyncio.gather(*waiting)}, app.open
 
-    assert asyncio.run(crowd()) == ((503, True), {200}, 0)
+    assert run(crowd()) == ((503, True), {200}, 0)
 
 
 def test_who_leaves_before_the_end_asks_nothing():
     async def never(*_):
         raise AssertionError("was asked")
 
-    assert asyncio.run(ask(BodyLimits(never), []))[0] == 400
+    assert run(ask(BodyLimits(never), []))[0] == 400

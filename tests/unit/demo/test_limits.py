@@ -19,6 +19,7 @@ from demo import limits, server
 from demo.hosts import Hosts
 from demo.limits import UPLOAD, Limits
 from demo.server import Server
+from tests.loops import run
 from tests.visitors import HTTP
 
 PATIENCE = 30  # seconds until a test gives up; none should need one of them
@@ -81,7 +82,7 @@ def test_more_at_once_than_there_may_be_are_told_so(tmp_path):
         of_limits.app.go.set()
         return late, alive, set(await asyncio.gather(*waiting)), await ask(of_limits, "/theme.css")
 
-    assert asyncio.run(crowd()) == ((503, 503), 200, {200}, 200)
+    assert run(crowd()) == ((503, 503), 200, {200}, 200)
 
 
 def test_uploads_leave_the_disk_its_room(tmp_path, monkeypatch):
@@ -89,29 +90,29 @@ def test_uploads_leave_the_disk_its_room(tmp_path, monkeypatch):
     monkeypatch.setattr(limits.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(free, 0, free))
     of_limits = make(tmp_path)
     for length, status in ((1000, 200), (1001, 507)):
-        assert asyncio.run(ask(of_limits, UPLOAD, "POST", content_length=str(length))) == status
+        assert run(ask(of_limits, UPLOAD, "POST", content_length=str(length))) == status
     free -= 1001
-    assert asyncio.run(ask(of_limits, UPLOAD, "POST")) == 507  # that does not tell its length
-    assert asyncio.run(ask(of_limits, "/theme.css")) == 200
+    assert run(ask(of_limits, UPLOAD, "POST")) == 507  # that does not tell its length
+    assert run(ask(of_limits, "/theme.css")) == 200
 
 
 def test_uploads_are_refused_where_they_would_be_too_many(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "MAX_STORED", 1000)
     of_limits = make(tmp_path)
-    assert asyncio.run(ask(of_limits, UPLOAD, "POST", content_length="1001")) == 507
+    assert run(ask(of_limits, UPLOAD, "POST", content_length="1001")) == 507
     assert of_limits.app.come == 0  # before a byte of it
-    assert asyncio.run(ask(of_limits, UPLOAD, "POST", [bytes(300)] * 3)) == 200
-    assert asyncio.run(ask(of_limits, UPLOAD, "POST", content_length="101")) == 507
-    assert asyncio.run(ask(of_limits, UPLOAD, "POST", [bytes(60)] * 2)) == 507  # as it comes
+    assert run(ask(of_limits, UPLOAD, "POST", [bytes(300)] * 3)) == 200
+    assert run(ask(of_limits, UPLOAD, "POST", content_length="101")) == 507
+    assert run(ask(of_limits, UPLOAD, "POST", [bytes(60)] * 2)) == 507  # as it comes
 
 
 @pytest.mark.parametrize(("path", "limit"), [(UPLOAD, "MAX_UPLOAD"), ("/gradio_api/queue/join", "MAX_BODY")])
 def test_a_body_is_refused_where_it_is_too_long(tmp_path, monkeypatch, path, limit):
     monkeypatch.setattr(limits, limit, 100)
     of_limits = make(tmp_path)
-    assert asyncio.run(ask(of_limits, path, "POST", content_length="101")) == 413
-    assert asyncio.run(ask(of_limits, path, "POST", [bytes(60)] * 2)) == 413
-    assert asyncio.run(ask(of_limits, path, "POST", [b"[]"])) == (200 if path == UPLOAD else 400)
+    assert run(ask(of_limits, path, "POST", content_length="101")) == 413
+    assert run(ask(of_limits, path, "POST", [bytes(60)] * 2)) == 413
+    assert run(ask(of_limits, path, "POST", [b"[]"])) == (200 if path == UPLOAD else 400)
 
 
 @contextlib.contextmanager
