@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 # A file of tests stays in one process, and so do those that ask the server: they share fixtures that take seconds. There
 # are more processes than cores, since those of the page and of the server wait more than they work.
-PROCESSES := $(shell $(PYTHON) -c 'import os; print(min(6, os.cpu_count() + 2))')
+PROCESSES := $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() + 1))')
 PARALLEL := --numprocesses $(PROCESSES) --dist loadfile
 
 .PHONY: help demo wheel test test-all lint docs bench lock audit clean
