@@ -269,7 +269,7 @@ class Album:
         """What goes wrong with one photo is told in a line and counted, and the rest goes on."""
         try:
             yield
-        except ConfigError:
+        except (ConfigError, BrokenPipeError):  # whoever read along has seen enough of all photos
             raise
         except (CaptionerError, OSError, sqlite3.Error) as error:
             summary.failed += 1

@@ -73,10 +73,11 @@ def photos(tmp_path):
 def write(painted):
     """Caption photos of a folder into targets, as one run; returns (summary, lines told)."""
 
-    def run(folder, targets, photos=None, captioner=painted, dry_run=False, **request):
+    def run(folder, targets, photos=None, captioner=painted, dry_run=False, show=None, **request):
         from captioner.album.finding import find_photos
 
-        lines, proposed, summary = [], [], Summary()
+        proposed = []
+        lines, summary = [], Summary()
         with contextlib.closing(Ledger(folder, dry_run)) as ledger:
             album = Album(
                 Request(**{"model": "1", **request}),
@@ -84,7 +85,7 @@ def write(painted):
                 ledger,
                 made := make_targets([targets], folder, ledger),
                 lines.append,
-                propose=proposed.append if dry_run else None,
+                propose=(show or proposed.append) if dry_run else None,
             )
             try:
                 album.run(find_photos([folder]).photos if photos is None else photos, summary)

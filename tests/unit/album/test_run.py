@@ -150,6 +150,18 @@ def test_a_dry_run_shows_no_text_that_stands_there_already(photos, write):
     assert proposed == [f"{photos / 'a.txt'}\ta red thing instead of: by hand"]
 
 
+def test_a_dry_run_ends_where_nobody_reads_on(photos, write):
+    shown = []
+
+    def head(line):
+        if shown:
+            raise BrokenPipeError
+        shown.append(line)
+
+    with pytest.raises(BrokenPipeError):
+        write(photos, "txt", dry_run=True, show=head)
+
+
 def test_undo_goes_back_run_by_run_and_spares_what_was_changed_since(photos, write, undo):
     before = snapshot(photos)
     write(photos, ALL)
