@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -111,8 +112,9 @@ def test_a_killed_job_goes_on_with_what_is_missing(cluster, photos, expected, tm
     kept = {name: (out / name).stat().st_mtime_ns for name in files(out)}
     again = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600)
     assert again.returncode == 1, again.stderr  # some could not be read
-    missing = PHOTOS - len(kept) * SHARD
-    assert f"{missing:,} photos to caption; {PHOTOS - missing:,} are captioned already" in again.stderr
+    missing, done = map(int, re.search(r"(\d+) photos to caption; (\d+) are captioned already", again.stderr).groups())
+    # What a worker had in hand when the job was killed may have been written after the files were counted.
+    assert missing + done == PHOTOS and len(kept) * SHARD <= done <= (len(kept) + 2) * SHARD
     assert f"{missing:,} of {missing:,} photos done" in again.stderr
     assert written(out) == expected
     assert {name: (out / name).stat().st_mtime_ns for name in kept} == kept
