@@ -190,10 +190,11 @@ def seeded(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def for_stream(options: dict[str, Any]) -> dict[str, Any]:
-    """The options for writing word by word: greedy where a beam follows."""
+    """The options for writing word by word: greedy, without words that must appear, where a search follows."""
     if options.get("strategy") == "sample":
         return options
-    return {name: value for name, value in options.items() if name not in OF_BEAMS} | {"strategy": "greedy"}
+    left_out = (*OF_BEAMS, "required_words")
+    return {name: value for name, value in options.items() if name not in left_out} | {"strategy": "greedy"}
 
 
 def search(captioner: Captioner, photo: Source, options: dict[str, Any], most: int = SIDE_BY_SIDE) -> list[Caption]:
@@ -209,7 +210,7 @@ def side_by_side(captioner: Captioner, photo: Source, options: dict[str, Any]) -
 
     What a beam keeps beside its best differs in a word or two, so that beams which keep apart look for the others.
     """
-    if options.get("strategy", "beam") != "beam":
+    if options.get("strategy", "beam") != "beam" or "required_words" in options:  # diverse beams don't know them
         return distinct(search(captioner, photo, options))
     best = search(captioner, photo, options, most=1)
     apart = {**options, "strategy": "diverse", "beam_width": SIDE_BY_SIDE}
@@ -219,7 +220,7 @@ def side_by_side(captioner: Captioner, photo: Source, options: dict[str, Any]) -
 def settle(captioner: Captioner, picture: Image.Image, options: dict[str, Any], streamed: Caption) -> list[Caption]:
     """What takes the place of a caption that was read along: what the beam found, or the samples, itself the first."""
     strategy = options.get("strategy", "beam")
-    if strategy == "greedy":
+    if strategy == "greedy" and "required_words" not in options:
         return [streamed]
     if strategy == "sample":
         return distinct(sorted(search(captioner, picture, options), key=lambda one: one.text != streamed.text))

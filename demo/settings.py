@@ -13,8 +13,18 @@ STRATEGIES = {
     "Sampling": "sample",
 }
 # Which strategies a setting belongs to; it is hidden for the others.
-SETTINGS = ("strategy", "max_words", "beam_width", "temperature", "top_p", "neutral")
-BEAMS, SAMPLES = ("beam", "diverse"), ("sample",)
+SETTINGS = (
+    "strategy",
+    "max_words",
+    "beam_width",
+    "temperature",
+    "top_p",
+    "neutral",
+    "required_words",
+    "forbidden_words",
+)
+BEAMS, SAMPLES, REQUIRING = ("beam", "diverse"), ("sample",), ("beam", "greedy")
+MOST_LETTERS = 200  # of words that are asked for or left out
 TOP_P = 0.9  # of samples: without it one unlikely word in a sentence spoils the rest
 
 
@@ -24,12 +34,15 @@ def decoding_options(
     max_words: float,
     temperature: float,
     neutral: bool = False,
+    required: str = "",
+    forbidden: str = "",
     longest: int | None = None,
 ) -> dict[str, Any]:
     """Fields of `DecodingOptions`, without those that do not belong to the strategy.
 
     Args:
-        strategy, beam_width, max_words, temperature, neutral: values of the controls of `settings`.
+        strategy, beam_width, max_words, temperature, neutral, required, forbidden: values of the controls of
+            `settings`.
         longest: what `settings` was built with; a caption as long as that is no choice of its own.
     """
     options: dict[str, Any] = {"strategy": strategy}
@@ -41,6 +54,10 @@ def decoding_options(
         options |= {"temperature": temperature, "top_p": TOP_P}
     if neutral:
         options["neutral"] = True
+    if required and required.strip() and strategy in REQUIRING:
+        options["required_words"] = required.lower()
+    if forbidden and forbidden.strip():
+        options["forbidden_words"] = forbidden.lower()
     return options
 
 
@@ -64,12 +81,16 @@ def settings(longest: int) -> list[gr.components.Component]:
     )
     hint = "Person, child and people instead of man, woman, boy and girl"
     neutral = gr.Checkbox(label="Neutral words", info=hint, elem_id="neutral")
+    text = {"value": "", "max_length": MOST_LETTERS, "max_lines": 1}
+    hint = "Words that the caption must hold; of dog|puppy one is enough"
+    required = gr.Textbox(label="With these words", info=hint, elem_id="required-words", **text)
+    forbidden = gr.Textbox(label="Without these words", elem_id="forbidden-words", **text)
     strategy.change(
-        lambda chosen: (gr.update(visible=chosen in BEAMS), gr.update(visible=chosen in SAMPLES)),
+        lambda chosen: [gr.update(visible=chosen in of) for of in (BEAMS, SAMPLES, REQUIRING)],
         inputs=strategy,
-        outputs=[beam_width, temperature],
+        outputs=[beam_width, temperature, required],
         api_visibility="private",
         queue=False,
         show_progress="hidden",
     )
-    return [strategy, beam_width, max_words, temperature, neutral]
+    return [strategy, beam_width, max_words, temperature, neutral, required, forbidden]

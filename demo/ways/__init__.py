@@ -81,10 +81,12 @@ def begin_after(event: Dependency) -> None:
 
 
 def describe_control(control: gr.components.Component) -> dict[str, Any]:
-    """What the browser needs to read a setting from an address: its name, value, and `switch`, `choices` or bounds."""
+    """What the browser needs to read a setting from an address: its name, value, and what values it can take."""
     known: dict[str, Any] = {"name": control.elem_id, "value": control.value}
     if isinstance(control, gr.Checkbox):
         return known | {"switch": True}
+    if isinstance(control, gr.Textbox):
+        return known | {"letters": control.max_length}
     if hasattr(control, "choices"):
         return known | {"choices": [value for _, value in control.choices]}
     return known | {"minimum": control.minimum, "maximum": control.maximum, "step": control.step}

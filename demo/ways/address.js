@@ -7,6 +7,7 @@ let currentSettings = { ...standard };
 // A value that a control can take; undefined for any other.
 function allowed(control, text) {
   if (control.switch) return { true: true, false: false }[text];
+  if (control.letters) return text.length <= control.letters ? text : undefined;
   if (control.choices) return control.choices.includes(text) ? text : undefined;
   const value = Number(text);
   if (text.trim() === "" || !(value >= control.minimum && value <= control.maximum)) return undefined;

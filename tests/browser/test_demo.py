@@ -350,6 +350,28 @@ def test_settings_reach_the_search(visitor, picture):
     page.click("#settings button")
 
 
+@pytest.mark.slow
+def test_words_are_asked_for_and_left_out(visitor, picture):
+    page, words = visitor.page, visitor.upload(picture(WIDE))
+    assert "cross" in words and not {"green", "purple"} & set(words)
+    without, with_these = (page.locator(f"#{name}-words [data-testid=textbox]") for name in ("forbidden", "required"))
+    page.click("#settings button")
+    without.fill("cross")
+    with_these.fill("green|purple")
+    page.click("#caption")
+    page.wait_for_function(
+        "[...document.querySelectorAll('#viewer .word > .text')].some((word) => /green|purple/.test(word.textContent))",
+        timeout=60_000,
+    )
+    assert "cross" not in visitor.captioned() and "forbidden-words=cross" in page.url
+    without.fill("")
+    with_these.fill("qqqq")
+    page.click("#caption")
+    page.locator(".toast-body", has_text="the model does not know the word 'qqqq'").wait_for(timeout=30_000)
+    with_these.fill("")
+    page.click("#settings button")
+
+
 def test_the_page_fits_phone_and_desk_in_light_and_dark(visitor, picture):
     page, words = visitor.page, visitor.upload(picture(TALL))
     visitor.choose(1)

@@ -152,6 +152,22 @@ def test_texts_are_bounded_by_the_longest_caption(tiny_captioner):
     assert fitting(tiny_captioner, {"max_words": 2, "beam_width": 3}) == {"max_words": 2, "beam_width": 3}
 
 
+@pytest.mark.parametrize("strategy", ["beam", "greedy", "diverse", "sample"])
+def test_words_that_are_asked_for_and_left_out(tiny_captioner, photo, strategy):
+    options = seeded(decoding_options(strategy, 3, 5, 1.0, required="Dog|grass", forbidden="brown a"))
+    *_, streamed = tiny_captioner.stream(photo, **for_stream(options))
+    captions = settle(tiny_captioner, photo, options, streamed)
+    said = [set(caption.text.split()) for caption in (streamed, *captions)]
+    assert captions and not [words for words in said if words & {"brown", "a"}]
+    if strategy in ("beam", "greedy"):
+        assert all(words & {"dog", "grass"} for words in said[1:])
+    assert decoding_options("beam", 3, 5, 1.0, required=" ", forbidden="") == {
+        "strategy": "beam",
+        "max_words": 5,
+        "beam_width": 3,
+    }
+
+
 def test_models_are_those_of_the_folder_and_read_when_asked_for(tiny_captioner, root):
     models = Models(tiny_captioner, root / "models")
     assert models.names == ["model", "photos", "shapes", "shapes_hard"]
