@@ -13,9 +13,15 @@ function noteNewest() {
   }
 }
 
+// The example that a visit starts with, which nobody chose.
+function isOfArrival(address) {
+  const { arrival } = document.body.dataset;
+  return Boolean(arrival) && decodeURIComponent(address).endsWith(arrival);
+}
+
 async function takeAlong(tab) {
   const field = FIELDS[tab];
-  if (!["one", "two"].includes(tab) || !newest || addressIn(field) === newest) return;
+  if (!["one", "two"].includes(tab) || !newest || isOfArrival(newest) || addressIn(field) === newest) return;
   try {
     await give(tab, [await fileAt(newest)]);
   } catch {

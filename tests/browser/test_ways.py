@@ -128,6 +128,13 @@ def test_the_photo_goes_along_to_the_other_tab_and_back(visitor, picture):
     visitor.captioned()
 
 
+def test_the_example_that_a_visit_starts_with_goes_to_no_other_tab(fresh):
+    assert Visitor(fresh).captioned()
+    fresh.get_by_role("tab", name="Two models").click()
+    fresh.wait_for_timeout(1500)
+    assert fresh.locator("#compare-photo img").count() == 0
+
+
 def test_a_photo_that_was_removed_goes_to_no_other_tab(visitor, picture):
     page = visitor.page
     page.get_by_role("tab", name="Two models").click()
