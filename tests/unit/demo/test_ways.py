@@ -10,8 +10,9 @@ from demo.settings import settings
 
 def test_a_control_is_described_by_what_it_can_be():
     with gr.Blocks():
-        strategy, beam_width, *_, neutral = settings(20)
+        strategy, beam_width, *_, neutral, _, without = settings(20)
     assert ways.describe_control(neutral) == {"name": "neutral", "value": False, "switch": True}
+    assert ways.describe_control(without) == {"name": "forbidden-words", "value": "", "letters": 200}
     assert ways.describe_control(strategy) == {
         "name": "strategy",
         "value": "beam",
