@@ -6,6 +6,7 @@ as letters can; where they don't ("u" as in umbrella and uniform), both are allo
 
 from __future__ import annotations
 
+import functools
 import re
 
 from captioner.vocabulary import SPECIAL, Vocabulary
@@ -15,6 +16,7 @@ TAKES_AN = re.compile(r"(?!eu|ew|one|once|ouija)[aeio]|hour|honest|honou?r|heir"
 TAKES_EITHER = re.compile(r"u|herb|historic|[^a-z]|[a-z]$")  # a single letter is read by its name
 
 
+@functools.lru_cache(maxsize=8)  # thousands of words are read for it, and every caption asks
 def after_articles(vocabulary: Vocabulary) -> dict[int, tuple[int, ...]]:
     """For each article, the words that cannot follow it, all as ids.
 
