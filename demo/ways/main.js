@@ -31,6 +31,4 @@ new MutationObserver(watchPage).observe(document.body, { childList: true, subtre
 
 readAddress();
 recall();
-// The fields are drawn, and take a photo, before the page is busy with the example.
-const whenIdle = window.requestIdleCallback ?? setTimeout; // Safari has none
-requestAnimationFrame(() => setTimeout(() => whenIdle(welcome), 200));
+welcome();
