@@ -22,14 +22,16 @@ from captioner.errors import DatasetError
 from captioner.folders.keras_folder import load_model
 from training import commands
 from training.data.borrowing import Ridge, Texts, agreement, best_texts, describe_photos, nearest_texts, yielding
-from training.data.datasets import Example, of_split, read_dataset, write_dataset
+from training.data.datasets import Example, of_split, read_boxes, read_dataset, write_dataset
+from training.data.datasets.boxes import write_boxes
 from training.data.datasets.reading import PICTURES
-from training.data.detections import Detections, Names, read_detections
+from training.data.detections import Detections, Names, Nouns, read_detections
 from training.data.features import extract, join_class_maps
 from training.data.judging import Judge
-from training.data.naming import NamingTexts, best_different, seen_classes
+from training.data.naming import NamingTexts, best_ranked, boxed, seen_classes
 from training.data.texts import read_texts
 from training.progress import counted
+from training.workdir import written
 
 SAME_SOURCE = 10.0  # how much more a captioned photo counts that lies where the others lie
 PENALTY = 3000.0
@@ -75,7 +77,7 @@ def borrow_captions(
         appearance = extract(encoder, paths, workdir / "features")
         return describe_photos(appearance, [pathlib.Path(path).name for path in paths], detections)
 
-    taught = of_split(examples, "train")
+    taught = [example for example in of_split(examples, "train") if example.captions]
     importance = np.array([SAME_SOURCE if e.image.parent.samefile(photos) else 1.0 for e in taught])
     said = np.stack([pool.mean(example.captions) for example in taught])
     predict = Ridge(describe([example.file for example in taught]), said, importance, PENALTY)
@@ -102,6 +104,7 @@ def borrow_by_name(
     judge: str,
     workdir: pathlib.Path,
     count: int = 4,
+    boxes: pathlib.Path | None = None,
 ) -> int:
     """Add the photos of a folder with captions that name just the classes that a detector saw in them.
 
@@ -116,6 +119,7 @@ def borrow_by_name(
         judge: a captioning model's folder.
         workdir: where annotation vectors are kept.
         count: captions a photo.
+        boxes: a file of boxes of words, which the detector's boxes of borrowed names join.
 
     Returns:
         How many photos were added; one whose classes no text names is not.
@@ -130,12 +134,17 @@ def borrow_by_name(
     draw = np.random.default_rng(0)
     with counted("borrowing", len(new), "photos") as advance:
         for photo, path in enumerate(new):
-            places = draw.permutation(naming(seen_classes(detections, path.name)))[:NAMING].astype(int)
-            candidates = [texts[place] for place in places]
+            found = naming(seen_classes(detections, path.name))
+            candidates = [found[place] for place in draw.permutation(len(found))[:NAMING]]
             if candidates:
-                chosen = best_different(candidates, likelihood(features[photo], candidates), count)
+                chosen = best_ranked(candidates, likelihood(features[photo], candidates), count)
                 added += [Example(files[photo], "train", tuple(chosen))] if chosen else []
             advance(1)
+    if boxes:
+        nouns = Nouns(detections, names)
+        drawn = {one.image.name: [boxed(one.image.name, text, nouns) for text in one.captions] for one in added}
+        with written(boxes) as partial:
+            write_boxes(read_boxes(boxes) | drawn, partial)
     return _join(added, examples, data)
 
 
@@ -198,12 +207,13 @@ def main(
     ] = None,
     variety: Annotated[float, typer.Option(min=0, help="How much a text yields that many photos borrowed.")] = 0.0,
     naming: Annotated[bool, typer.Option(help="Only texts that name just what the detector saw.")] = False,
+    boxes: Annotated[pathlib.Path | None, typer.Option(help="With --naming: boxes of words, added to.")] = None,
 ) -> None:
     """Give photos without captions those of others."""
     pool = [text for path in texts for text in read_texts(path)]
     seen = read_detections(detections)
     if naming:
-        added = borrow_by_name(photos, data, pool, seen, judge or model, workdir, count)
+        added = borrow_by_name(photos, data, pool, seen, judge or model, workdir, count, boxes)
     else:
         added = borrow_captions(photos, data, pool, seen, model, workdir, count, judge, variety)
     rich.print(f"{added} photos with up to {count} borrowed captions each joined the training pictures of {data}")

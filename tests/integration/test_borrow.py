@@ -6,7 +6,8 @@ from PIL import Image
 
 from captioner import DatasetError
 from training.borrow import borrow_by_name
-from training.data.datasets import Example, read_dataset, write_dataset
+from training.data.datasets import Example, read_boxes, read_dataset, write_dataset
+from training.data.datasets.boxes import write_boxes
 from training.data.detections import Detections
 
 pytestmark = pytest.mark.slow
@@ -31,7 +32,9 @@ def data(tmp_path):
 
 
 def borrow(data, saved):
-    return borrow_by_name(data, data, POOL, Detections(SEEN, ("dog", "zebra")), str(saved), data / "work", 2)
+    write_boxes({"captioned.png": []}, data / "boxes.json.gz")
+    seen = Detections(SEEN, ("dog", "zebra"))
+    return borrow_by_name(data, data, POOL, seen, str(saved), data / "work", 2, data / "boxes.json.gz")
 
 
 def test_a_kind_that_no_caption_names_gets_its_name(data, saved):
@@ -39,6 +42,9 @@ def test_a_kind_that_no_caption_names_gets_its_name(data, saved):
     captions = {example.image.name: example.captions for example in read_dataset(data)}
     assert sorted(captions.pop("plain.png")) == ["a zebra", "a zebra on grass"]  # "purple" is a word nobody knows
     assert captions == {"captioned.png": ("grass",), "both.png": (), "test.png": ("a dog",)}
+    boxes = read_boxes(data / "boxes.json.gz")
+    assert list(boxes) == ["captioned.png", "plain.png"]
+    assert all(entry["phrases"][0]["boxes"] == [[0, 0, 1, 1]] for entry in boxes["plain.png"])
 
 
 def test_where_every_picture_has_captions_it_is_said(data, saved):
