@@ -83,6 +83,14 @@ def tiny_captioner(tiny_config, tiny_vocabulary):
     return Captioner.of(model, tiny_vocabulary)
 
 
+@pytest.fixture(scope="session")
+def drawn():
+    """A captioner of drawn shapes: it runs without Keras and compiles nothing."""
+    from captioner import Captioner
+
+    return Captioner.from_pretrained(ROOT / "models" / "shapes")
+
+
 @pytest.fixture(scope="module")
 def saved(tiny_captioner, tmp_path_factory):
     """Model folder of `tiny_captioner`; copy it to change it."""
