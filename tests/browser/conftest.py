@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 from urllib.parse import urlsplit
@@ -35,9 +36,15 @@ def server(browser, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def loaded_page(browser, server):
+def context(browser):
+    """One memory for all windows: the page's files, read anew, cost half as much again as the page."""
+    return browser.new_context()
+
+
+@pytest.fixture(scope="session")
+def loaded_page(context, server):
     """The page, loaded once, since that takes seconds, and what it asked for and complained of."""
-    page = browser.new_context().new_page()
+    page = context.new_page()
     hosts, errors = set(), []
     page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
@@ -68,6 +75,36 @@ def page(loaded_page, server):
     errors.clear()
     assert hosts - {""} == {urlsplit(server).netloc}  # "" is a blob: or data: address
     assert problems == []
+
+
+@pytest.fixture(scope="session")
+def window(context, loaded_page, server):
+    """A context manager: the page at an address, loaded as on a first visit; its log must hold no error in the end."""
+    other = loaded_page[0]
+
+    @contextlib.contextmanager
+    def opened(path: str = "/", **media):
+        other.evaluate("localStorage.clear()")  # the mark of what is kept
+        page, errors = context.new_page(), []
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.emulate_media(**media)
+        page.goto(f"{server}{path}")
+        yield page
+        page.close()
+        other.bring_to_front()
+        assert errors == []
+
+    return opened
+
+
+@pytest.fixture
+def fresh(window):
+    """The page with the example that a first visit starts with."""
+    with window() as page:
+        Visitor(page).captioned()
+        yield page
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 WIDE, TALL = (700, 300), (260, 640)
 
 
-@pytest.mark.parametrize("size", [WIDE, TALL], ids=["wide", "tall"])
+@pytest.mark.parametrize("size", [WIDE, pytest.param(TALL, marks=pytest.mark.slow)], ids=["wide", "tall"])
 def test_every_mask_is_drawn_where_the_model_looked(visitor, picture, client, size):
     path = picture(size)
     words = visitor.upload(path)
@@ -97,6 +97,7 @@ def test_words_are_written_one_after_the_other(visitor, picture):
     assert len([n for n in seen if 0 < n <= len(words)]) >= 3, seen
 
 
+@pytest.mark.slow
 def test_contrast_per_word_changes_only_weaker_words_and_cells_are_flat(visitor, picture):
     page, _ = visitor.page, visitor.upload(picture(WIDE))
     drawn = visitor.walk()
@@ -220,6 +221,7 @@ def test_an_example_is_captioned_when_picked(visitor):
     )
 
 
+@pytest.mark.slow
 def test_a_photo_may_be_pasted_or_taken(page, server):
     page.context.grant_permissions(["camera", "clipboard-read", "clipboard-write"])
     page = page.context.new_page()  # once used, the field stays with the clipboard or the camera
