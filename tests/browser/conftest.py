@@ -55,10 +55,8 @@ def loaded_page(context, server):
     return page, hosts, errors
 
 
-@pytest.fixture
-def page(loaded_page, server):
-    """The page without a photo; afterwards it must have spoken to no other host and logged no error."""
-    page, hosts, errors = loaded_page
+def empty(page) -> None:
+    """Bring the page back to where it has no photo."""
     page.set_viewport_size({"width": 1280, "height": 900})
     page.mouse.move(5, 5)
     remove = page.locator("#compare-photo [aria-label='Remove Image']")
@@ -70,6 +68,12 @@ def page(loaded_page, server):
         page.click("#photo [aria-label='Remove Image']")
     page.wait_for_selector('#viewer .viewer[data-state="empty"]')
     page.locator(".toast-close").evaluate_all("buttons => buttons.forEach(button => button.click())")
+
+
+@pytest.fixture
+def watched(loaded_page, server):
+    """The page as it is; afterwards it must have spoken to no other host and logged no error."""
+    page, hosts, errors = loaded_page
     yield page
     problems = list(errors)
     errors.clear()
@@ -108,21 +112,51 @@ def fresh(window):
 
 
 @pytest.fixture
+def page(watched):
+    """The page without a photo."""
+    watched.evaluate("delete window.onlyRead")
+    empty(watched)
+    return watched
+
+
+@pytest.fixture
+def reader(watched, photo_to_read):
+    """A visitor who only reads what the page says of one photo, which is uploaded once for all that come in turn."""
+    visitor = Visitor(watched)
+    if not watched.evaluate("window.onlyRead"):
+        empty(watched)
+        visitor.upload(photo_to_read)
+        watched.evaluate("window.onlyRead = true")
+    watched.mouse.move(5, 5)
+    visitor.viewer.locator(".stage").focus()
+    watched.keyboard.press("Escape")
+    visitor.settled(-1)
+    return visitor
+
+
+@pytest.fixture
 def visitor(page) -> Visitor:
     return Visitor(page)
 
 
+def draw(size: tuple[int, int], path: pathlib.Path) -> pathlib.Path:
+    image = Image.new("RGB", size, "#d8d8d8")
+    side = min(size) // 2
+    ImageDraw.Draw(image).ellipse((20, 20, 20 + side, 20 + side), fill="red")
+    ImageDraw.Draw(image).rectangle((size[0] - side, size[1] - side, size[0] - 20, size[1] - 20), fill="blue")
+    image.save(path)
+    return path
+
+
 @pytest.fixture
 def picture(tmp_path):
-    def draw(size: tuple[int, int]) -> pathlib.Path:
-        image = Image.new("RGB", size, "#d8d8d8")
-        side = min(size) // 2
-        ImageDraw.Draw(image).ellipse((20, 20, 20 + side, 20 + side), fill="red")
-        ImageDraw.Draw(image).rectangle((size[0] - side, size[1] - side, size[0] - 20, size[1] - 20), fill="blue")
-        image.save(tmp_path / "shapes.png")
-        return tmp_path / "shapes.png"
+    return lambda size: draw(size, tmp_path / "shapes.png")
 
-    return draw
+
+@pytest.fixture(scope="session")
+def photo_to_read(tmp_path_factory):
+    """The photo of `reader`."""
+    return draw((600, 400), tmp_path_factory.mktemp("read") / "read.png")
 
 
 @pytest.fixture(scope="session")

@@ -106,23 +106,22 @@ def test_a_mask_adds_light_and_is_seen_on_every_photo(visitor, tmp_path, grey):
     assert np.abs(lit - bare)[inside].max() > 100, "nothing is to be seen"
 
 
-def test_styles_of_masks_differ_and_colours_turn_grey(visitor, picture):
-    page = visitor.page
-    visitor.upload(picture(WIDE))
-    visitor.choose(1)
+def test_styles_of_masks_differ_and_colours_turn_grey(reader):
+    page = reader.page
+    reader.choose(1)
     drawn = {}
     for style in ("light", "colour", "outline"):
         page.locator("#viewer .style").select_option(style)
-        visitor.settled(1)
-        drawn[style] = visitor.screenshot().astype(int)
+        reader.settled(1)
+        drawn[style] = reader.screenshot().astype(int)
     page.locator("#viewer .style").select_option("light")
     assert all(np.abs(a - b).max() > 30 for a, b in itertools.combinations(drawn.values(), 2))
     colourful = lambda pixels: (pixels.max(axis=2) - pixels.min(axis=2)).sum()
     assert colourful(drawn["colour"]) < colourful(drawn["outline"])
 
 
-def test_the_sentence_can_be_copied_as_text_and_as_alt(visitor, picture):
-    page, words = visitor.page, visitor.upload(picture(WIDE))
+def test_the_sentence_can_be_copied_as_text_and_as_alt(reader):
+    page, words = reader.page, reader.words()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.bring_to_front()
     sentence = f"{' '.join(words).capitalize()}."
@@ -132,6 +131,49 @@ def test_the_sentence_can_be_copied_as_text_and_as_alt(visitor, picture):
         page.click(f"#viewer [data-copy={kind}]")
         page.locator("#viewer .copied").filter(has_text="Copied").wait_for()
         assert page.evaluate("navigator.clipboard.readText()") == wanted
+
+
+def test_a_word_that_the_mouse_only_crosses_is_not_chosen(reader):
+    page = reader.page
+    reader.choose(1)
+    cross = """node => ["enter", "leave"].forEach((what) =>
+        node.dispatchEvent(new PointerEvent(`pointer${what}`, { pointerType: "mouse" })))"""
+    page.locator("#viewer .word").nth(2).evaluate(cross)
+    page.wait_for_timeout(300)
+    assert page.locator("#viewer .word[aria-pressed=true] .text").text_content() == reader.words()[1]
+
+
+def test_the_legend_tells_only_of_marks_that_are_in_sight(reader):
+    page = reader.page
+    bars = page.locator("#viewer .legend").get_by_text("how probable")
+    for view, has_bars in (("sheet", False), ("matrix", False), ("words", True)):
+        page.click(f"#viewer [data-view={view}]")
+        assert bars.is_visible() == has_bars
+
+
+def test_terms_are_explained_on_hover_on_focus_and_on_a_tap(reader):
+    page = reader.page
+    reader.choose(1)
+    told = page.locator("#viewer .explanation")
+    terms = page.locator("#viewer .term:visible")
+    texts = set()
+    for i in range(terms.count()):
+        terms.nth(i).click()
+        assert told.is_visible()
+        texts.add(told.text_content())
+    assert len(texts) == terms.count() > 4
+    page.keyboard.press("Escape")
+    assert told.is_hidden()
+
+
+def test_captions_of_the_search_stand_in_the_order_of_their_numbers(reader):
+    page = reader.page
+    rows = page.locator("#viewer .one")
+    numbers = [float(row.get_attribute("style").split(":")[1].rstrip("; ")) for row in rows.all()]
+    assert numbers == sorted(numbers, reverse=True)
+    small = {"a", "an", "the", "and", "of", "in", "on", "at", "with"}
+    named = [frozenset(text.split()) - small for text in page.locator("#viewer .one .text").all_text_contents()]
+    assert len(set(named)) == len(named)
 
 
 def test_another_word_is_marked_and_can_be_undone(visitor, picture):
@@ -158,54 +200,11 @@ def test_words_that_only_moved_are_not_marked(visitor, picture):
     assert visitor.words() == [*words[:4], "above", *words[6:]]
 
 
-def test_a_word_that_the_mouse_only_crosses_is_not_chosen(visitor, picture):
-    page, _ = visitor.page, visitor.upload(picture(WIDE))
-    visitor.choose(1)
-    cross = """node => ["enter", "leave"].forEach((what) =>
-        node.dispatchEvent(new PointerEvent(`pointer${what}`, { pointerType: "mouse" })))"""
-    page.locator("#viewer .word").nth(2).evaluate(cross)
-    page.wait_for_timeout(300)
-    assert page.locator("#viewer .word[aria-pressed=true] .text").text_content() == visitor.words()[1]
-
-
-def test_the_legend_tells_only_of_marks_that_are_in_sight(visitor, picture):
-    page, _ = visitor.page, visitor.upload(picture(WIDE))
-    bars = page.locator("#viewer .legend").get_by_text("how probable")
-    for view, has_bars in (("sheet", False), ("matrix", False), ("words", True)):
-        page.click(f"#viewer [data-view={view}]")
-        assert bars.is_visible() == has_bars
-
-
 def test_a_phone_shows_two_models_one_below_the_other(page):
     page.set_viewport_size({"width": 390, "height": 844})
     page.get_by_role("tab", name="Two models").click()
     left, right = (page.locator(f"#{side}-viewer").bounding_box() for side in ("left", "right"))
     assert left["x"] == right["x"] and left["width"] > 300 and right["y"] >= left["y"] + left["height"]
-
-
-def test_terms_are_explained_on_hover_on_focus_and_on_a_tap(visitor, picture):
-    page, _ = visitor.page, visitor.upload(picture(WIDE))
-    visitor.choose(1)
-    told = page.locator("#viewer .explanation")
-    terms = page.locator("#viewer .term:visible")
-    texts = set()
-    for i in range(terms.count()):
-        terms.nth(i).click()
-        assert told.is_visible()
-        texts.add(told.text_content())
-    assert len(texts) == terms.count() > 4
-    page.keyboard.press("Escape")
-    assert told.is_hidden()
-
-
-def test_captions_of_the_search_stand_in_the_order_of_their_numbers(visitor, picture):
-    page, _ = visitor.page, visitor.upload(picture(WIDE))
-    rows = page.locator("#viewer .one")
-    numbers = [float(row.get_attribute("style").split(":")[1].rstrip("; ")) for row in rows.all()]
-    assert numbers == sorted(numbers, reverse=True)
-    small = {"a", "an", "the", "and", "of", "in", "on", "at", "with"}
-    named = [frozenset(text.split()) - small for text in page.locator("#viewer .one .text").all_text_contents()]
-    assert len(set(named)) == len(named)
 
 
 def test_changed_settings_offer_to_caption_again(visitor, picture):
