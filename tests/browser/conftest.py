@@ -74,6 +74,7 @@ def empty(page) -> None:
 def watched(loaded_page, server):
     """The page as it is; afterwards it must have spoken to no other host and logged no error."""
     page, hosts, errors = loaded_page
+    page.bring_to_front()  # behind a window that stays open its pictures take seconds
     yield page
     problems = list(errors)
     errors.clear()
