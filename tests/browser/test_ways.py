@@ -157,7 +157,7 @@ def test_a_reload_keeps_photo_and_caption_until_the_photo_is_removed(fresh, pict
     page.locator(".forget").wait_for()
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "/queue/join" in request.url else None)
-    page.reload()
+    visitor.reload()
     assert visitor.captioned() == words and asked == [], "what was kept is asked for again"
     page.wait_for_function("document.querySelector('#photo img')?.naturalWidth > 0")
     page.click("#photo [aria-label='Remove Image']")
@@ -180,7 +180,7 @@ def test_a_reload_keeps_what_was_rewritten_until_it_is_forgotten(fresh, picture)
 
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "/queue/join" in request.url else None)
-    page.reload()
+    visitor.reload()
     assert visitor.captioned() == rewritten and asked == [], "what was kept is asked for again"
     page.wait_for_function("document.querySelector('#photo img')?.naturalWidth > 0")
     visitor.choose(1)
@@ -190,7 +190,7 @@ def test_a_reload_keeps_what_was_rewritten_until_it_is_forgotten(fresh, picture)
     page.click(".forget")
     page.wait_for_selector('#viewer .viewer[data-state="empty"]')
     assert page.locator("#photo img").count() == 0
-    page.reload()
+    visitor.reload()
     example = visitor.captioned()  # as on a first visit, which nobody is asked to forget
     assert example != rewritten and page.locator(".forget").is_hidden()
     page.wait_for_timeout(500)
