@@ -44,6 +44,13 @@ def page_options() -> dict[str, Any]:
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_hover_dark="*primary_800",
         color_accent="*primary_600",
+        # Their blue could hardly be read in the dark.
+        **dict.fromkeys(("link_text_color", "link_text_color_visited", "link_text_color_active"), "*primary_700"),
+        **dict.fromkeys(
+            ("link_text_color_dark", "link_text_color_visited_dark", "link_text_color_active_dark"), "*primary_400"
+        ),
+        link_text_color_hover="*primary_800",
+        link_text_color_hover_dark="*primary_300",
         # Their edges could hardly be seen in the dark.
         checkbox_border_color_dark="*neutral_500",
     )

@@ -16,7 +16,7 @@ from demo.models import Models
 from demo.settings import SAMPLES, decoding_options, settings
 from demo.uploads import uploaded
 from demo.viewer import message, viewer
-from demo.ways import begin_after, ways
+from demo.ways import IN_THE_BROWSER, begin_after, ways
 
 FOLDER = pathlib.Path(__file__).parent / "examples"
 PHOTOS = sorted(FOLDER.glob("*.jpg"), key=lambda path: (path.stem != "dog", path))  # the dog meets visitors first
@@ -30,6 +30,7 @@ ASKING_MUCH = {"api_visibility": "private", "concurrency_id": "batch"}
 # listeners skip it and captioner.pictures.reading.open_image decides. A photo that comes while another is captioned
 # waits.
 OF_FILES = {"preprocess": False, "trigger_mode": "always_last"}
+PRESS_COMPARE = "() => { document.querySelector('#compare').click(); return []; }"
 
 
 # Two models on the same picture that differ in one thing: what to read above them, the picture, left and right.
@@ -124,17 +125,19 @@ def compare_tab(models: Models, listeners: Listeners) -> None:
         for answer in listeners.caption(photo, right, {}):
             yield gr.skip(), answer
 
-    listener = {
-        "fn": caption_both,
-        "inputs": [photo, left, right],
-        "outputs": results,
-        "show_progress": "minimal",
+    asked = gr.on(
+        [photo.upload, button.click],
+        caption_both,
+        inputs=[photo, left, right],
+        outputs=results,
+        show_progress="minimal",
         **OF_FILES,
         **ASKING,
-    }
-    asked = gr.on([photo.upload, button.click], **listener)
-    picked = [one.load_input_event.success(**listener) for one in (examples, *pairs)]
-    for empty in (photo.clear, asked.failure, *(one.failure for one in picked)):
+    )
+    # One listener for all ways: of two questions at once the later answer stays.
+    for one in (examples, *pairs):
+        one.load_input_event.success(None, js=PRESS_COMPARE, **IN_THE_BROWSER)
+    for empty in (photo.clear, asked.failure):
         empty(lambda: (None, None), outputs=results, **QUIET)
 
 

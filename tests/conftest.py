@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import pathlib
 
 import pytest
+
+gc.disable()  # until all is imported, of which nothing is garbage: looking for it takes 2 s of each process
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Files that use `running` of tests/integration/conftest.py stay in one process: a server takes seconds to start.
@@ -29,6 +32,11 @@ def pytest_xdist_make_scheduler(config, log):
             return "the server" if file in ASK_THE_SERVER else file
 
     return Together(config, log)
+
+
+def pytest_collection_finish(session):
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +89,14 @@ def tiny_captioner(tiny_config, tiny_vocabulary):
     kernel = model.decoder.attention.annotation_kernel  # a random encoder's features are faint
     kernel.assign(kernel / keras.ops.std(model.encoder(noise)))
     return Captioner.of(model, tiny_vocabulary)
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    """A captioner of drawn shapes: it runs without Keras and compiles nothing."""
+    from captioner import Captioner
+
+    return Captioner.from_pretrained(ROOT / "models" / "shapes")
 
 
 @pytest.fixture(scope="module")

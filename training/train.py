@@ -153,7 +153,10 @@ def _train_stage(run: Run, number: int, stage: Stage, before: pathlib.Path | Non
 def _add_graphs(folder: pathlib.Path) -> None:
     """Graphs for onnxruntime, where TensorFlow and tf2onnx are there to make them; the model is whole without."""
     if keras.backend.backend() != "tensorflow" or not importlib.util.find_spec("tf2onnx"):
-        rich.print("no graphs for onnxruntime: python -m captioner.export --format graphs adds them where tf2onnx is")
+        rich.print(
+            "no graphs for onnxruntime, as only TensorFlow with tf2onnx makes them; they are added by "
+            f"python -m captioner.export {folder} --format graphs"
+        )
         return
     from captioner.export import add_graphs
 

@@ -41,7 +41,7 @@ def viewer(**options: Any) -> gr.HTML:
         css_template=_asset("look.css"),
         js_on_load="\n".join(_asset(f"{name}.js") for name in SCRIPTS),
         apply_default_css=False,
-        lights=light_table().tolist(),
+        lights=light_table().tobytes().hex(),
         **options,
     )
 

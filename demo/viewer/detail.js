@@ -1,4 +1,4 @@
-// ---- detail: the chosen word, what might have stood there, and whether its mask is true -----------------------------
+// ---- detail: the chosen word, what might have stood there, and whether it needed the place of its mask -----------------------------
 
 let checks = new Map(); // answers of the server, by caption and word
 let pending = ""; // what the server was asked and has not answered
@@ -16,16 +16,17 @@ function showDetail() {
   const facts = [`${percent(word.probability)} probable`, leaningText(chosen)].filter(Boolean);
   const chosenBox = find(".chosen");
   chosenBox.replaceChildren(make("span", "text", word.text), ...facts.map((fact) => make("span", "share", fact)));
-  if (word.confidence !== null && word.confidence !== undefined) chosenBox.append(term("right", `right ${percent(word.confidence)} of the time`));
+  if (word.confidence !== null && word.confidence !== undefined) chosenBox.append(term("right", `people would use it: ${percent(word.confidence)}`));
   if (emptyMask(chosen)) chosenBox.append(make("span", "share small says-nothing", emptyMask(chosen)));
-  const signal = word.sentinel ?? word.gate;
-  if (signal !== null) {
-    const name = word.sentinel === null ? "gate" : "sentinel";
-    const note = term(name, `${name} ${signal.toFixed(2)}`);
-    chosenBox.append(note);
-  }
   find(".alternatives").replaceChildren(...word.alternatives.map(alternative));
   showEvidence();
+}
+
+// What the network says of itself comes last: it tells least about why the word stands there.
+function signalOf(word) {
+  const signal = word.sentinel ?? word.gate;
+  const name = word.sentinel === null ? "gate" : "sentinel";
+  return signal === null ? [] : [term(name, `${name} ${signal.toFixed(2)}`)];
 }
 
 function alternative([text, probability]) {
@@ -52,8 +53,9 @@ function showEvidence() {
   const box = find(".evidence");
   const key = keyOf(chosen);
   const check = checks.get(key);
-  if (check) return box.replaceChildren(...evidenceOf(check));
-  const node = button("check", pending === key ? "Asking again …" : "Is the mask true?");
+  const signal = signalOf(caption.words[chosen]);
+  if (check) return box.replaceChildren(...evidenceOf(check), ...signal);
+  const node = button("check", pending === key ? "Asking again …" : "Did it need this place?");
   node.disabled = Boolean(pending) || picture.writing;
   const index = chosen;
   node.addEventListener("click", () => {
@@ -61,25 +63,25 @@ function showEvidence() {
     ask("check", { index });
     showEvidence();
   });
-  box.replaceChildren(node, make("p", "note", "Blurs out where this word looked, and as large a place elsewhere, and asks the network again."));
+  box.replaceChildren(node, make("p", "note", "Blurs out where this word looked, and as large a place elsewhere, and asks the network again."), ...signal);
 }
 
 // What the two falls of the probability say together.
 function verdict(check) {
   const fall = (blurred) => Math.max(0, 1 - blurred.probability / check.probability);
   const [attended, elsewhere] = [fall(check.attended), fall(check.elsewhere)];
-  if (attended < 0.15 && elsewhere < 0.15) return "Neither place matters much to this word.";
-  if (Math.abs(attended - elsewhere) < 0.15) return "Both places matter alike to this word.";
-  if (elsewhere > attended) return "The other place matters more to this word: here the mask misleads.";
-  return attended >= 0.5 ? "The word hangs on the place its mask shows." : "The word rests in part on the place its mask shows.";
+  if (attended < 0.15 && elsewhere < 0.15) return "No: neither place matters much to this word.";
+  if (Math.abs(attended - elsewhere) < 0.15) return "No: both places matter alike to this word.";
+  if (elsewhere > attended) return "No: the other place matters more. Here the light misleads.";
+  return attended >= 0.5 ? "Yes: the word depends on the place that lights up." : "In part: the word leans on the place that lights up.";
 }
 
 function evidenceOf(check) {
   const word = caption.words[chosen].text;
   const rows = [
     ["the photo as it is", null, check.probability, null],
-    ["without the place it looked at", check.attended.photo.url, check.attended.probability, check.attended.attention],
-    ["without as large a place elsewhere", check.elsewhere.photo.url, check.elsewhere.probability, check.elsewhere.attention],
+    ["that place blurred", check.attended.photo.url, check.attended.probability, check.attended.attention],
+    ["another place blurred", check.elsewhere.photo.url, check.elsewhere.probability, check.elsewhere.attention],
   ].map(([what, url, probability, attention]) => {
     const row = make("li", "tried");
     row.style.setProperty("--share", probability);
@@ -93,7 +95,7 @@ function evidenceOf(check) {
   });
   const list = make("ol", "tries");
   list.append(...rows);
-  return [make("h2", "", `P(“${word}”) when the network is shown`), list, make("p", "verdict", verdict(check))];
+  return [make("p", "verdict", verdict(check)), make("h2", "", `Probability of “${word}” with`), list];
 }
 
 function receiveCheck(message) {

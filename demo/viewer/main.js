@@ -6,7 +6,7 @@ function show(one) {
   gesture = null;
   stage.dataset.settled = "-1";
   caption = one;
-  chosen = -1;
+  chosen = held = -1;
   shown = null;
   wordList.replaceChildren();
   find(".confidence").textContent = picture.reading ? "Reading the model …" : picture.writing ? "Writing …" : "";
@@ -72,7 +72,7 @@ function receiveCaption(message) {
   find(".announcement").textContent = caption.sentence;
   document.title = `${caption.sentence} – Captioner`;
   if (!arrived) greet();
-  if (message.rewritten !== undefined && hasWords()) choose(Math.min(message.rewritten, caption.words.length - 1));
+  if (message.rewritten !== undefined && hasWords()) hold(Math.min(message.rewritten, caption.words.length - 1));
   // On a phone the viewer lies below the fold; a caption nobody sees looks like nothing happened.
   const asked = document.body.dataset.arriving === undefined;
   if (!asked) document.body.dataset.arrival = message.question.photo.path;
@@ -139,7 +139,7 @@ root.addEventListener("keydown", (event) => {
   } else if (event.key === "Escape") {
     stop();
     if (region) selectRegion(null);
-    else choose(-1);
+    else hold(-1);
   } else if (event.key === " " && event.target === stage) {
     event.preventDefault();
     playButton.click();

@@ -33,47 +33,59 @@ function shape(target, side) {
   target.height = Math.max(1, Math.round(height * scale));
 }
 
-const lightOf = (level) => [...props.lights[clamp(Math.round(255 * level), 0, 255)], 255];
+// Colours of Inferno, three bytes a level; read once, for what Gradio hands out is slow to read for every pixel.
+const LIGHTS = Uint8Array.from(props.lights.match(/../g), (byte) => parseInt(byte, 16));
+const placeOfLight = (level) => 3 * clamp(Math.round(255 * level), 0, 255);
 
-// Light is Inferno added to the photo, so that black adds nothing; in the style of colours what was not looked at turns grey.
-function colourOf(level) {
-  if (styleChoice.value === "colour") return [128, 128, 128, 255 * (1 - Math.sqrt(clamp(level, 0, 1)))];
-  return lightOf(level);
+function lightOf(level) {
+  const at = placeOfLight(level);
+  return [...LIGHTS.subarray(at, at + 3), 255];
+}
+
+// The level of the mask at every pixel of a canvas, row by row; below nothing outside the box.
+function levelsOn(target, values) {
+  const [left, top, right, bottom] = picture.box;
+  const [columns, smooth] = [gridColumns(), !cellStyle.checked];
+  const across = between(target.width, left, right, columns, smooth);
+  const found = new Float32Array(target.width * target.height).fill(-1);
+  let at = 0;
+  for (const y of between(target.height, top, bottom, gridRows(), smooth)) {
+    for (const x of across) {
+      if (x && y) {
+        const [upper, lower] = [y[0] * columns, y[1] * columns];
+        const above = values[upper + x[0]] + (values[upper + x[1]] - values[upper + x[0]]) * x[2];
+        const below = values[lower + x[0]] + (values[lower + x[1]] - values[lower + x[0]]) * x[2];
+        found[at] = above + (below - above) * y[2];
+      }
+      at++;
+    }
+  }
+  return found;
+}
+
+// Whether a pixel lies so near to one that is lower than `half`.
+function isEdge(found, half, here, width, reach) {
+  const column = here % width;
+  const [above, below] = [here - reach * width, here + reach * width];
+  return (column >= reach && found[here - reach] < half) || (column + reach < width && found[here + reach] < half) ||
+    (above >= 0 && found[above] < half) || (below < found.length && found[below] < half);
 }
 
 // A double line where the mask falls below half of its own maximum: seen on bright, dark and busy photos alike.
 function drawOutline(values, opacity) {
+  const { width, height } = outline;
   const context = outline.getContext("2d");
-  context.clearRect(0, 0, outline.width, outline.height);
+  context.clearRect(0, 0, width, height);
   const half = Math.max(...values) / 2;
   if (!opacity || !(half > 0)) return;
-  const [left, top, right, bottom] = picture.box;
-  const columns = gridColumns();
-  const smooth = !cellStyle.checked;
-  const across = between(outline.width, left, right, columns, smooth);
-  const down = between(outline.height, top, bottom, gridRows(), smooth);
-  const inside = new Uint8Array(outline.width * outline.height);
-  down.forEach((y, r) => {
-    across.forEach((x, c) => {
-      if (!x || !y) return;
-      const at = (row, column) => values[row * columns + column];
-      const above = at(y[0], x[0]) + (at(y[0], x[1]) - at(y[0], x[0])) * x[2];
-      const below = at(y[1], x[0]) + (at(y[1], x[1]) - at(y[1], x[0])) * x[2];
-      inside[r * outline.width + c] = above + (below - above) * y[2] >= half ? 1 : 0;
-    });
-  });
-  const image = context.createImageData(outline.width, outline.height);
-  for (let r = 0; r < outline.height; r++) {
-    for (let c = 0; c < outline.width; c++) {
-      const here = r * outline.width + c;
-      if (!inside[here]) continue;
-      const edge = (reach) =>
-        (c >= reach && !inside[here - reach]) || (c + reach < outline.width && !inside[here + reach]) ||
-        (r >= reach && !inside[here - reach * outline.width]) || (r + reach < outline.height && !inside[here + reach * outline.width]);
-      const white = edge(2);
-      if (!white && !edge(4)) continue;
-      image.data.set(white ? [255, 255, 255, 235 * opacity] : [0, 0, 0, 170 * opacity], 4 * here);
-    }
+  const found = levelsOn(outline, values);
+  const image = context.createImageData(width, height);
+  const { data } = image;
+  for (let here = 0; here < found.length; here++) {
+    if (found[here] < half) continue;
+    const white = isEdge(found, half, here, width, 2);
+    if (white) data[4 * here] = data[4 * here + 1] = data[4 * here + 2] = 255;
+    if (white || isEdge(found, half, here, width, 4)) data[4 * here + 3] = (white ? 235 : 170) * opacity;
   }
   context.putImageData(image, 0, 0);
 }
@@ -91,31 +103,18 @@ function emptyMask(index) {
   return shared > ALIKE ? `Its mask says nothing of its own: ${percent(shared)} of it lies where “${before.text}” looked.` : "";
 }
 
-// values: the mask row by row, already divided by its scale, so that 1 is the brightest colour.
+// values: the mask row by row, already divided by its scale, so that 1 is the brightest colour. Light is Inferno added to
+// the photo, so that black adds nothing; in the style of colours what was not looked at turns grey.
 function paint(target, values, opacity) {
-  const [left, top, right, bottom] = picture.box;
-  const columns = gridColumns();
-  const smooth = !cellStyle.checked;
-  const across = between(target.width, left, right, columns, smooth);
   const context = target.getContext("2d");
   const image = context.createImageData(target.width, target.height);
+  const { data } = image;
+  const greys = styleChoice.value === "colour";
   let at = 0;
-  for (const y of between(target.height, top, bottom, gridRows(), smooth)) {
-    for (const x of across) {
-      let level = 0;
-      if (x && y) {
-        const upper = y[0] * columns;
-        const lower = y[1] * columns;
-        const above = values[upper + x[0]] + (values[upper + x[1]] - values[upper + x[0]]) * x[2];
-        const below = values[lower + x[0]] + (values[lower + x[1]] - values[lower + x[0]]) * x[2];
-        level = above + (below - above) * y[2];
-      }
-      const colour = colourOf(level);
-      image.data[at++] = colour[0];
-      image.data[at++] = colour[1];
-      image.data[at++] = colour[2];
-      image.data[at++] = colour[3] * opacity;
-    }
+  for (const level of levelsOn(target, values)) {
+    const light = placeOfLight(level);
+    for (let part = 0; part < 3; part++) data[at++] = greys ? 128 : LIGHTS[light + part];
+    data[at++] = 255 * opacity * (greys ? 1 - Math.sqrt(clamp(level, 0, 1)) : 1);
   }
   context.putImageData(image, 0, 0);
 }

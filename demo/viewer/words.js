@@ -4,6 +4,7 @@ const AS_LIKELY = Math.log(1.5); // below this a word is as likely without the p
 const FULL_TINT = Math.log(100);
 const REST = 100; // ms that a mouse rests on a word that it points at: on the way to the panel it crosses others
 let resting = 0;
+let held = -1; // the word that was clicked: others are shown only while the mouse points at them
 
 const leaningOf = (index) => (caption.leaning ? caption.leaning[index] : null);
 const isUnseen = (index) => leaningOf(index) !== null && leaningOf(index) < AS_LIKELY;
@@ -35,10 +36,17 @@ function wordButton(word, index) {
   node.addEventListener("focus", () => index !== chosen && !timer && choose(index));
   node.addEventListener("click", () => {
     stop();
-    choose(index);
+    hold(index);
   });
   return node;
 }
+
+function hold(index) {
+  held = index;
+  choose(index);
+}
+
+wordList.addEventListener("pointerleave", () => held >= 0 && hasWords() && !timer && choose(held));
 
 // Bring every sign of the words up to date: which is chosen, how much each leaned on the photo or looked at the region.
 function markWords() {
@@ -74,7 +82,7 @@ function choose(index) {
 
 function move(to) {
   stop();
-  choose(clamp(to, 0, caption.words.length - 1));
+  hold(clamp(to, 0, caption.words.length - 1));
   const list = root.dataset.view === "words" ? [...wordList.children] : findAll(`.${root.dataset.view} button`);
   list[chosen].focus({ preventScroll: true });
 }
@@ -95,6 +103,7 @@ function stop() {
 }
 
 function play() {
+  held = -1;
   const advance = () => (chosen + 1 < caption.words.length ? choose(chosen + 1) : stop());
   if (chosen + 1 >= caption.words.length) choose(0);
   else advance();

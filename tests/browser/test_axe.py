@@ -28,7 +28,17 @@ def test_a_planted_fault_is_found(page, faults):
     page.evaluate("document.getElementById('nameless').remove()")
 
 
-def test_axe_finds_no_serious_fault(visitor, picture, faults):
+def test_axe_finds_no_serious_fault_beside_a_caption_and_its_settings(visitor, picture, faults):
+    page, _ = visitor.page, visitor.upload(picture((700, 300)))
+    visitor.choose(1)
+    page.click("#settings button")
+    found = faults("a word and the settings")
+    page.click("#settings button")
+    assert found == [], "\n".join(["", *found])
+
+
+@pytest.mark.slow
+def test_axe_finds_no_serious_fault_anywhere(visitor, picture, faults):
     page, found = visitor.page, faults("empty")
     visitor.upload(picture((700, 300)))
     visitor.choose(1)

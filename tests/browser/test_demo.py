@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 WIDE, TALL = (700, 300), (260, 640)
 
 
-@pytest.mark.parametrize("size", [WIDE, TALL], ids=["wide", "tall"])
+@pytest.mark.parametrize("size", [WIDE, pytest.param(TALL, marks=pytest.mark.slow)], ids=["wide", "tall"])
 def test_every_mask_is_drawn_where_the_model_looked(visitor, picture, client, size):
     path = picture(size)
     words = visitor.upload(path)
@@ -34,16 +34,16 @@ def test_every_mask_is_drawn_where_the_model_looked(visitor, picture, client, si
         assert cells_away.max(axis=1).min() <= 1, f"{word}: {cells_away}"
 
 
-def test_hover_keys_and_play_walk_through_the_words(visitor, picture):
-    page, words = visitor.page, visitor.upload(picture(WIDE))
+def test_hover_keys_and_play_walk_through_the_words(reader):
+    page, words = reader.page, reader.words()
     last = len(words) - 1
     buttons = page.locator("#viewer .word")
     assert page.locator("#viewer .announcement").text_content() == f"{' '.join(words).capitalize()}."
-    assert visitor.mask().max() == 0
+    assert reader.mask().max() == 0
 
     buttons.nth(1).hover()
-    visitor.settled(1)
-    assert visitor.mask().max() > 0
+    reader.settled(1)
+    assert reader.mask().max() > 0
     assert page.locator("#viewer .chosen .text").text_content() == words[1]
     assert page.locator("#viewer .alternative").count() == 5
     assert "%" in buttons.nth(1).locator(".share").text_content()
@@ -53,18 +53,74 @@ def test_hover_keys_and_play_walk_through_the_words(visitor, picture):
     keys = [("Home", 0), ("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("End", last), ("ArrowRight", last)]
     for key, index in [*keys, ("Home", 0)]:
         page.keyboard.press(key)
-        visitor.settled(index)
+        reader.settled(index)
         assert buttons.nth(index).get_attribute("aria-pressed") == "true"
     page.keyboard.press("Escape")
-    visitor.settled(-1)
-    assert visitor.mask().max() == 0
+    reader.settled(-1)
+    assert reader.mask().max() == 0
 
-    visitor.choose(last)
+    reader.choose(last)
     page.click("#viewer .play")
     for index in (0, 1):
-        visitor.settled(index)
+        reader.settled(index)
     page.click("#viewer .play")
     assert page.locator("#viewer .play").inner_text().strip() == "Play"
+
+
+def test_contact_sheet_and_matrix_show_all_words(reader):
+    page, words = reader.page, reader.words()
+    page.get_by_role("button", name="All words", exact=True).click()
+    assert page.locator("#viewer .thumbnail .text").all_text_contents() == words
+    page.locator("#viewer .thumbnail").nth(1).click()
+    reader.settled(1)
+    page.get_by_role("button", name="Matrix").click()
+    assert page.locator("#viewer .matrix button.name").all_text_contents() == words
+    page.locator("#viewer .strip").nth(2).hover()
+    reader.settled(2)
+    assert "%" in page.locator("#viewer .matrix .foot .name").text_content()
+    page.get_by_role("button", name="Photo", exact=True).click()
+
+
+def test_a_region_ranks_the_words_that_looked_there(reader, photo_to_read, client):
+    page, words = reader.page, reader.words()
+    masks = [np.array(word["mask"]) for word in ask(client, photo_to_read, api_name="/caption")["words"]]
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    reader.drag((0.5, 0.002), (-0.1, 1.1))  # beyond the edge counts as the edge
+    wanted = [mask[:, : mask.shape[1] // 2].sum() for mask in masks]
+    order = sorted(range(len(words)), key=lambda index: -wanted[index])
+    shown = page.locator("#viewer .looker .share").all_text_contents()
+    for index, text in zip(order, shown, strict=True):
+        percent = 0.0 if text.startswith("<") else float(text.removesuffix(" %"))
+        assert percent == pytest.approx(100 * wanted[index], abs=1.6)
+    assert page.locator("#viewer .looker .text").first.text_content() == words[order[0]]
+
+    page.keyboard.press("Escape")
+    assert page.locator("#viewer .region").is_hidden()
+    page.locator("#viewer .look-back").click()
+    before = page.locator("#viewer .region").bounding_box()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowDown")
+    after = page.locator("#viewer .region").bounding_box()
+    assert after["x"] < before["x"] and after["height"] == pytest.approx(2 * before["height"], rel=0.05)
+    page.locator("#viewer .look-back").click()
+    assert requests == []
+
+
+def test_files_to_take_away(reader):
+    page, words = reader.page, reader.words()
+    assert page.locator("#viewer .files [data-kind=word]").is_disabled()
+    reader.choose(1)
+    for kind, opens in [("word", "PNG"), ("share", "PNG"), ("webp", "WEBP"), ("json", None)]:
+        with page.expect_download(timeout=30_000) as download:
+            page.click(f"#viewer .files [data-kind={kind}]")
+        path = download.value.path()
+        if opens:
+            with Image.open(path) as image:
+                assert image.format == opens and min(image.size) > 100
+                assert kind != "webp" or image.n_frames > len(words)
+        else:
+            assert [word["text"] for word in json.loads(path.read_text())["words"]] == words
 
 
 def test_a_photo_may_be_removed_while_its_mask_still_glides(visitor, picture):
@@ -97,6 +153,7 @@ def test_words_are_written_one_after_the_other(visitor, picture):
     assert len([n for n in seen if 0 < n <= len(words)]) >= 3, seen
 
 
+@pytest.mark.slow
 def test_contrast_per_word_changes_only_weaker_words_and_cells_are_flat(visitor, picture):
     page, _ = visitor.page, visitor.upload(picture(WIDE))
     drawn = visitor.walk()
@@ -115,47 +172,6 @@ def test_contrast_per_word_changes_only_weaker_words_and_cells_are_flat(visitor,
     page.locator("#viewer .strength input").fill("0")
     assert page.locator("#viewer .mask").evaluate("mask => getComputedStyle(mask).opacity") == "0"
     page.locator("#viewer .strength input").fill("75")
-
-
-def test_contact_sheet_and_matrix_show_all_words(visitor, picture):
-    page, words = visitor.page, visitor.upload(picture(WIDE))
-    page.get_by_role("button", name="All words", exact=True).click()
-    assert page.locator("#viewer .thumbnail .text").all_text_contents() == words
-    page.locator("#viewer .thumbnail").nth(1).click()
-    visitor.settled(1)
-    page.get_by_role("button", name="Matrix").click()
-    assert page.locator("#viewer .matrix button.name").all_text_contents() == words
-    page.locator("#viewer .strip").nth(2).hover()
-    visitor.settled(2)
-    assert "%" in page.locator("#viewer .matrix .foot .name").text_content()
-    page.get_by_role("button", name="Photo", exact=True).click()
-
-
-def test_a_region_ranks_the_words_that_looked_there(visitor, picture, client):
-    path = picture(WIDE)
-    page, words = visitor.page, visitor.upload(path)
-    masks = [np.array(word["mask"]) for word in ask(client, path, api_name="/caption")["words"]]
-    requests = []
-    page.on("request", lambda request: requests.append(request.url))
-    visitor.drag((0.5, 0.002), (-0.1, 1.1))  # beyond the edge counts as the edge
-    wanted = [mask[:, : mask.shape[1] // 2].sum() for mask in masks]
-    order = sorted(range(len(words)), key=lambda index: -wanted[index])
-    shown = page.locator("#viewer .looker .share").all_text_contents()
-    for index, text in zip(order, shown, strict=True):
-        percent = 0.0 if text.startswith("<") else float(text.removesuffix(" %"))
-        assert percent == pytest.approx(100 * wanted[index], abs=1.6)
-    assert page.locator("#viewer .looker .text").first.text_content() == words[order[0]]
-
-    page.keyboard.press("Escape")
-    assert page.locator("#viewer .region").is_hidden()
-    page.locator("#viewer .look-back").click()
-    before = page.locator("#viewer .region").bounding_box()
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.press("Shift+ArrowDown")
-    after = page.locator("#viewer .region").bounding_box()
-    assert after["x"] < before["x"] and after["height"] == pytest.approx(2 * before["height"], rel=0.05)
-    page.locator("#viewer .look-back").click()
-    assert requests == []
 
 
 def test_another_word_rewrites_the_rest(visitor, picture):
@@ -196,22 +212,6 @@ def test_a_mask_is_checked_by_blurring_out(visitor, picture):
         )
 
 
-def test_files_to_take_away(visitor, picture):
-    page, words = visitor.page, visitor.upload(picture(WIDE))
-    assert page.locator("#viewer .files [data-kind=word]").is_disabled()
-    visitor.choose(1)
-    for kind, opens in [("word", "PNG"), ("share", "PNG"), ("webp", "WEBP"), ("json", None)]:
-        with page.expect_download(timeout=30_000) as download:
-            page.click(f"#viewer .files [data-kind={kind}]")
-        path = download.value.path()
-        if opens:
-            with Image.open(path) as image:
-                assert image.format == opens and min(image.size) > 100
-                assert kind != "webp" or image.n_frames > len(words)
-        else:
-            assert [word["text"] for word in json.loads(path.read_text())["words"]] == words
-
-
 def test_an_example_is_captioned_when_picked(visitor):
     visitor.page.get_by_role("button", name="Example: dog").first.click()
     visitor.captioned()
@@ -220,6 +220,7 @@ def test_an_example_is_captioned_when_picked(visitor):
     )
 
 
+@pytest.mark.slow
 def test_a_photo_may_be_pasted_or_taken(page, server):
     page.context.grant_permissions(["camera", "clipboard-read", "clipboard-write"])
     page = page.context.new_page()  # once used, the field stays with the clipboard or the camera

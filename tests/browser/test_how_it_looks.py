@@ -83,32 +83,13 @@ def test_it_works_by_keyboard(how):
     assert how.evaluate("document.activeElement.textContent") == chosen
 
 
-def test_whoever_asks_for_less_motion_gets_none(browser, server):
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    page = context.new_page()
-    page.goto(server)
-    Visitor(page).captioned()  # a click before the page is ready would be lost
-    page.get_by_role("tab", name="How it looks").click()
-    page.wait_for_selector('.how[data-state="filled"]', timeout=60_000)
-    page.click(".places [data-step=word]")
-    tops = [page.evaluate("scrollY") for _ in range(3)]
-    assert tops[0] == tops[1] == tops[2] > 0
-    assert page.locator(".likeliest .track").first.evaluate("bar => getComputedStyle(bar).transitionDuration") == "0s"
-    context.close()
-
-
-def test_it_explains_an_example_to_who_has_no_photo_and_fits_a_phone(browser, server):
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = context.new_page()
-    page.goto(server)
-    Visitor(page).captioned()  # the example that the page starts with
-    page.click("#photo [aria-label='Remove Image']")
-    page.wait_for_selector('#viewer .viewer[data-state="empty"]')
+def test_it_explains_an_example_to_who_has_no_photo_and_fits_a_phone(page):
+    page.set_viewport_size({"width": 390, "height": 844})
     page.get_by_role("tab", name="How it looks").click()
     page.wait_for_selector('.how[data-state="filled"]', timeout=60_000)
     for step in STEPS:
         page.click(f".places [data-step={step}]")
         page.wait_for_selector(f'.how[data-step="{step}"]')
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.evaluate("scrollTo(0, 0)")
     assert Visitor(page).words() == []
-    context.close()

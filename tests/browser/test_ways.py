@@ -9,6 +9,7 @@ import re
 import pytest
 
 from tests.browser.visitor import Visitor
+from tests.quick import quick
 
 WIDE, TALL = (700, 300), (300, 700)
 
@@ -38,21 +39,10 @@ def hand_over(page, selector: str, kind: str, *paths: pathlib.Path) -> bool:
     return page.evaluate(HAND_OVER, [selector, kind, files])
 
 
-@pytest.fixture
-def fresh(browser, server):
-    """A page of its own that remembers nothing; its log must hold no error in the end."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page, errors = context.new_page(), []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(server)
-    Visitor(page).captioned()  # the example that the page starts with
-    yield page
-    context.close()
-    assert errors == []
+PLACES = ("#viewer .viewer", "#introduction h1", "#settings button", "#photo", "body")
 
 
-@pytest.mark.parametrize("place", ["#viewer .viewer", "#introduction h1", "#settings button", "#photo", "body"])
+@pytest.mark.parametrize("place", quick(["#photo", "body"], PLACES))
 def test_a_photo_is_dropped_or_pasted_anywhere(visitor, picture, place):
     page, path = visitor.page, picture(WIDE)
     kinds = ("drop", "paste") if place != "#photo" else ("drop",)
@@ -128,13 +118,6 @@ def test_the_photo_goes_along_to_the_other_tab_and_back(visitor, picture):
     visitor.captioned()
 
 
-def test_the_example_that_a_visit_starts_with_goes_to_no_other_tab(fresh):
-    assert Visitor(fresh).captioned()
-    fresh.get_by_role("tab", name="Two models").click()
-    fresh.wait_for_timeout(1500)
-    assert fresh.locator("#compare-photo img").count() == 0
-
-
 def test_a_photo_that_was_removed_goes_to_no_other_tab(visitor, picture):
     page = visitor.page
     page.get_by_role("tab", name="Two models").click()
@@ -146,6 +129,7 @@ def test_a_photo_that_was_removed_goes_to_no_other_tab(visitor, picture):
     assert page.locator("#photo img").count() == 0
 
 
+@pytest.mark.slow
 def test_a_photo_that_comes_while_the_page_opens_is_not_replaced_by_the_example(browser, server, picture, tmp_path):
     context = browser.new_context()
     page, held = context.new_page(), []
@@ -167,7 +151,22 @@ def test_a_photo_that_comes_while_the_page_opens_is_not_replaced_by_the_example(
     context.close()
 
 
-def test_a_reload_keeps_photo_and_caption_until_they_are_forgotten(fresh, picture):
+def test_a_reload_keeps_photo_and_caption_until_the_photo_is_removed(fresh, picture):
+    page, visitor = fresh, Visitor(fresh)
+    words = visitor.upload(picture(WIDE))
+    page.locator(".forget").wait_for()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/queue/join" in request.url else None)
+    page.reload()
+    assert visitor.captioned() == words and asked == [], "what was kept is asked for again"
+    page.wait_for_function("document.querySelector('#photo img')?.naturalWidth > 0")
+    page.click("#photo [aria-label='Remove Image']")
+    page.locator(".forget").wait_for(state="hidden")
+    assert page.evaluate("localStorage.getItem('captioner.kept')") is None
+
+
+@pytest.mark.slow
+def test_a_reload_keeps_what_was_rewritten_until_it_is_forgotten(fresh, picture):
     page, visitor = fresh, Visitor(fresh)
     words = visitor.upload(picture(WIDE))
     page.locator(".forget").wait_for()
@@ -198,27 +197,20 @@ def test_a_reload_keeps_photo_and_caption_until_they_are_forgotten(fresh, pictur
     assert page.evaluate("localStorage.length") == 0
 
 
-def test_removing_the_photo_forgets_it(fresh, picture):
-    Visitor(fresh).upload(picture(WIDE))
-    fresh.locator(".forget").wait_for()
-    fresh.click("#photo [aria-label='Remove Image']")
-    fresh.locator(".forget").wait_for(state="hidden")
-    assert fresh.evaluate("localStorage.getItem('captioner.kept')") is None
-
-
-def test_a_link_holds_the_settings_and_nothing_that_they_cannot_be(fresh, server):
-    fresh.click("#settings button")
-    fresh.get_by_label("Greedy").check()
-    fresh.wait_for_url("**/?strategy=greedy")
-    fresh.get_by_label("Beam search").check()
-    fresh.wait_for_url(f"{server}/")
-    fresh.goto(f"{server}/?strategy=sample&temperature=0.8&max-words=6&model=none&beam-width=99")
-    fresh.wait_for_url("**/?strategy=sample&max-words=6&temperature=0.8")  # in the order of the controls
-    fresh.click("#settings button")
-    assert fresh.get_by_label("Sampling").is_checked()
-    value = lambda name: fresh.locator(f"#{name} input[type=number]").input_value()
-    assert (value("temperature"), value("max-words")) == ("0.8", "6")
-    assert fresh.locator("#ways .link").get_attribute("href").endswith("max-words=6&temperature=0.8")
+def test_a_link_holds_the_settings_and_nothing_that_they_cannot_be(page, window, server):
+    page.click("#settings button")
+    page.get_by_label("Greedy").check()
+    page.wait_for_url("**/?strategy=greedy")
+    page.get_by_label("Beam search").check()
+    page.wait_for_url(f"{server}/")
+    page.click("#settings button")
+    with window("/?strategy=sample&temperature=0.8&max-words=6&model=none&beam-width=99") as linked:
+        linked.wait_for_url("**/?strategy=sample&max-words=6&temperature=0.8")  # in the order of the controls
+        linked.click("#settings button")
+        assert linked.get_by_label("Sampling").is_checked()
+        value = lambda name: linked.locator(f"#{name} input[type=number]").input_value()
+        assert (value("temperature"), value("max-words")) == ("0.8", "6")
+        assert linked.locator("#ways .link").get_attribute("href").endswith("max-words=6&temperature=0.8")
 
 
 def touch(session, kind: str, *point: float) -> None:
@@ -226,7 +218,7 @@ def touch(session, kind: str, *point: float) -> None:
     session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def phone(browser, server):
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = context.new_page()

@@ -19,11 +19,11 @@ from captioner.config import ConfidenceConfig
 from captioner.evidence import Evidence
 from captioner.folders.folder import EVIDENCE, write_manifest
 from captioner.folders.keras_folder import save_model
+from tests.quick import quick
 from training.calibrate import write_calibration
 
-SLOW = pytest.param("saved_model", marks=pytest.mark.slow)  # one takes as long to write as all other kinds together
-KINDS = (SLOW, "onnx", "graphs")
-
+# A SavedModel takes as long to write as all other kinds together.
+KINDS = quick(["onnx", "graphs"], ["saved_model", "onnx", "graphs"])
 
 CONFIDENCE = ConfidenceConfig(
     bias=0.2, probability=0.3, caption=0.2, lead=0.1, focus=0.5, frequency=0.1, shown=2.0, record=0.7, threshold=0.5
@@ -90,20 +90,28 @@ def same(a, b):
         np.testing.assert_allclose(one.mask, other.mask, atol=1e-4)
 
 
+def all_same(ours, theirs):
+    for a, b in zip(ours, theirs, strict=True):
+        same(a, b)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_interface_runs_every_kind_of_folder(captioners, pictures, kind):
     keras, other = captioners["keras"], captioners[kind]
     assert (other.grid, other.metrics, other.config) == (keras.grid, keras.metrics, keras.config)
-    for a, b in zip(keras.captions(pictures, beam_width=3), other.captions(pictures, beam_width=3), strict=True):
-        same(a, b)
-    options = {"beam_width": 4, "count": 3, "prefix": "a", "no_repeat_ngram": 1, "forbidden_words": "grass"}
-    for a, b in zip(keras.caption(pictures[0], **options), other.caption(pictures[0], **options), strict=True):
-        same(a, b)
-    options = {"beam_width": 4, "evidence": 2.0}
-    for a, b in zip(keras.captions(pictures, **options), other.captions(pictures, **options), strict=True):
-        same(a, b)
-    same(keras.caption(pictures[1], strategy="greedy"), other.caption(pictures[1], strategy="greedy"))
+    all_same(keras.captions(pictures, beam_width=3), other.captions(pictures, beam_width=3))
     same(keras.score(pictures[1], "a brown zebra runs"), other.score(pictures[1], "a brown zebra runs"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_option_runs_on_every_kind_of_folder(captioners, pictures, kind):
+    keras, other = captioners["keras"], captioners[kind]
+    options = {"beam_width": 4, "count": 3, "prefix": "a", "no_repeat_ngram": 1, "forbidden_words": "grass"}
+    all_same(keras.caption(pictures[0], **options), other.caption(pictures[0], **options))
+    options = {"beam_width": 4, "evidence": 2.0}
+    all_same(keras.captions(pictures, **options), other.captions(pictures, **options))
+    same(keras.caption(pictures[1], strategy="greedy"), other.caption(pictures[1], strategy="greedy"))
     streams = [list(captioner.stream(pictures[2], strategy="sample", seed=2)) for captioner in (keras, other)]
     same(streams[0][-1], streams[1][-1])
     same(streams[0][-1], keras.caption(pictures[2], strategy="sample", seed=2))
@@ -161,19 +169,17 @@ def test_what_an_export_cannot_do_is_said(captioners, pictures, kind):
         captioners[kind].model  # noqa: B018
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"strategy": "diverse", "beam_width": 4, "groups": 2, "count": 3},
-        {"strategy": "sample", "seed": 7, "count": 3, "top_p": 0.9},
-        {"beam_width": 3, "required_words": "dog grass", "count": 2},
-    ],
-)
+STRATEGIES = [
+    {"strategy": "diverse", "beam_width": 4, "groups": 2, "count": 3},
+    {"strategy": "sample", "seed": 7, "count": 3, "top_p": 0.9},
+    {"beam_width": 3, "required_words": "dog grass", "count": 2},
+]
+
+
+@pytest.mark.parametrize("options", quick([1], STRATEGIES))
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_strategy_runs_on_every_kind_of_folder(captioners, pictures, kind, options):
-    keras, other = (captioners[name].caption(pictures[0], **options) for name in ("keras", kind))
-    for a, b in zip(keras, other, strict=True):
-        same(a, b)
+    all_same(*(captioners[name].caption(pictures[0], **options) for name in ("keras", kind)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -251,9 +257,8 @@ def test_onnx_runs_where_neither_keras_nor_tensorflow_is_loaded(root, exported, 
 def files(pictures) -> list[bytes]:
     """The pictures as files: PNG, a PNG with transparency, WebP without loss."""
     made = []
-    for picture, (format, options) in zip(
-        pictures, [("PNG", {}), ("PNG", {}), ("WEBP", {"lossless": True})], strict=True
-    ):
+    kinds = [("PNG", {}), ("PNG", {}), ("WEBP", {"lossless": True})]
+    for picture, (format, options) in zip(pictures, kinds, strict=True):
         if not made:
             picture = picture.convert("RGBA")
             picture.putalpha(Image.linear_gradient("L").resize(picture.size))
@@ -361,8 +366,7 @@ def test_a_damaged_export_is_noticed(exported, tmp_path, kind, part):
 def test_the_models_that_ship_say_the_same_on_each_runtime(root, model):
     photos = sorted((root / "demo" / "examples").glob("*.jpg"))
     captioners = [Captioner.from_pretrained(root / "models" / model, runtime) for runtime in ("keras", "onnx")]
-    for a, b in zip(*(captioner.captions(photos, beam_width=3) for captioner in captioners), strict=True):
-        same(a, b)
+    all_same(*(captioner.captions(photos, beam_width=3) for captioner in captioners))
 
 
 @pytest.mark.slow
@@ -375,8 +379,7 @@ def test_the_photo_model_exports(root, tmp_path, kind):
     photos = sorted((root / "demo" / "examples").glob("*.jpg"))
     folders = {root / "models" / "photos": "keras", tmp_path / kind: kind}
     models = [Captioner.from_pretrained(folder, runtime) for folder, runtime in folders.items()]
-    for a, b in zip(*(model.captions(photos, beam_width=3) for model in models), strict=True):
-        same(a, b)
+    all_same(*(model.captions(photos, beam_width=3) for model in models))
 
 
 def test_an_encoder_that_answers_no_numbers_ends_every_search(exported, pictures, tmp_path):

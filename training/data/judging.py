@@ -10,6 +10,7 @@ from keras import ops
 from captioner.network.model import CaptionModel
 from captioner.search.graphs import DecoderGraph
 from captioner.vocabulary import PAD, START, Vocabulary, split_words
+from training.data.detections import Names
 from training.data.pipeline import BUCKETS, caption_ids
 
 
@@ -21,11 +22,20 @@ class Judge:
         vocabulary: its words.
         max_words: a longer text is cut.
         at_once: texts that are judged together, which a decoder has to know before.
+        vouched: words that name one of these classes are taken as given, since a detector vouches for them: they are
+            read, as the unknown word where the model does not know them, and not judged.
     """
 
-    def __init__(self, model: CaptionModel, vocabulary: Vocabulary, max_words: int, at_once: int = 25):
+    def __init__(
+        self,
+        model: CaptionModel,
+        vocabulary: Vocabulary,
+        max_words: int,
+        at_once: int = 25,
+        vouched: Names | None = None,
+    ):
         self.graph, self.vocabulary, self.max_words = Likelihood(model.decoder), vocabulary, max_words
-        self.at_once = at_once
+        self.at_once, self.vouched = at_once, vouched or Names(())
 
     def __call__(self, annotations: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """A score for each text, -inf for one with a word that the model does not know.
@@ -37,8 +47,11 @@ class Judge:
         words = [split_words(text) for text in texts]
         parts = [words[start : start + self.at_once] for start in range(0, len(words), self.at_once)]
         found = np.concatenate([self._judge(annotations, part) for part in parts])
-        known = [all(word in self.vocabulary for word in of_text) for of_text in words]
-        return np.where(known, found, -np.inf)
+        return np.where([self._knows(of_text) for of_text in words], found, -np.inf)
+
+    def _knows(self, words: list[str]) -> bool:
+        given = self.vouched.find(words)
+        return all(word in self.vocabulary or place in given for place, word in enumerate(words))
 
     def _judge(self, annotations: np.ndarray, words: list[list[str]]) -> np.ndarray:
         ids = [caption_ids(of_text, self.vocabulary, self.max_words) for of_text in words]
@@ -47,6 +60,8 @@ class Judge:
         for row, of_text in enumerate(ids):
             targets[0, row, : len(of_text)] = of_text
         read = np.concatenate([np.full_like(targets[:, :, :1], START), targets[:, :, :-1]], axis=2)
+        for row, of_text in enumerate(words):
+            targets[0, row, [place for place in self.vouched.find(of_text) if place < self.max_words]] = PAD
         inputs = {"annotations": annotations[None], "words": read, "targets": targets}
         return self.graph.predict_on_batch(inputs)[0][: len(words)]
 

@@ -19,6 +19,7 @@ from captioner.album.run import Existing
 from captioner.album.wording import Wording
 from captioner.errors import ConfigError
 from captioner.sidecar import text_of_packet, xmp_packet
+from tests.quick import quick
 from tests.unit.album.conftest import encoded, snapshot
 
 needs_exiftool = pytest.mark.skipif(not shutil.which("exiftool"), reason="exiftool is not installed")
@@ -97,7 +98,7 @@ def test_every_field_is_read_back_and_all_others_stay(camera_photos, write, undo
 
 
 @needs_exiftool
-@pytest.mark.parametrize("existing", Existing)
+@pytest.mark.parametrize("existing", quick([Existing.skip, Existing.append], Existing))
 def test_captions_of_others_in_photo_and_sidecar(camera_photos, write, undo, existing):
     subprocess.run(["exiftool", "-q", "-overwrite_original", "-XMP-dc:Description=By hand.", camera_photos / "a.jpg"])
     tags = ["-XMP-dc:Description=By hand.", "-XMP-xmp:Rating=5"]

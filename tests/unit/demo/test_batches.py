@@ -16,9 +16,9 @@ from tests.unit.demo.test_demo import upload
 
 
 @pytest.fixture
-def batches(tiny_captioner, tmp_path, monkeypatch):
+def batches(drawn, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
-    return running.Batches(Models(tiny_captioner, tmp_path))
+    return running.Batches(Models(drawn, tmp_path))
 
 
 def visitor(name: str):
@@ -46,9 +46,9 @@ def test_only_the_visitor_who_stops_is_stopped(batches, photo):
     assert len(list(other)[-1][0]["rows"]) == 3
 
 
-def test_contact_sheets_are_packed_under_names_of_their_own(batches, tiny_captioner, photo):
+def test_contact_sheets_are_packed_under_names_of_their_own(batches, drawn, photo):
     file = upload(photo)
-    text = tiny_captioner.caption(photo).text
+    text = drawn.caption(photo).text
     rows = [{"photo": {"path": file["path"], "orig_name": name}, "text": text} for name in ("../a b.jpg", "../a b.jpg")]
     *making, last = batches.sheets(types.SimpleNamespace(_data={"rows": rows, "model": ""}))
     assert [told["done"] for told in making] == [1, 2]

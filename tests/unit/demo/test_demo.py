@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
@@ -56,31 +57,31 @@ def test_blurred_cells_lie_where_the_mask_lies(resize, box):
     assert np.asarray(without.crop(box)).std() < 12 < np.asarray(picture.crop(box)).std()
 
 
-def test_words_lean_on_the_photo_by_what_it_adds(tiny_captioner, photo):
-    caption = tiny_captioner.caption(photo, min_words=3)
-    without = tiny_captioner.score(evidence.BLANK, caption.text)
-    leaning = evidence.leaning(tiny_captioner, caption)
+def test_words_lean_on_the_photo_by_what_it_adds(drawn, photo):
+    caption = drawn.caption(photo, min_words=3)
+    without = drawn.score(evidence.BLANK, caption.text)
+    leaning = evidence.leaning(drawn, caption)
     for word, blank, found in zip(caption.words, without.words, leaning, strict=True):
         assert math.exp(found) == pytest.approx(word.probability / blank.probability, rel=1e-3)
     assert any(abs(found) > 1e-5 for found in leaning)
 
 
-def test_a_mask_is_checked_against_an_equal_place(tiny_captioner, photo):
-    caption = tiny_captioner.caption(photo, min_words=3)
-    check = evidence.check_mask(tiny_captioner, photo, caption.text, 1)
+def test_a_mask_is_checked_against_an_equal_place(drawn, photo):
+    caption = drawn.caption(photo, min_words=3)
+    check = evidence.check_mask(drawn, photo, caption.text, 1)
     assert check.word == caption.words[1].text
     assert check.probability == pytest.approx(caption.words[1].probability, abs=1e-3)
     assert check.attended.cells.sum() == check.elsewhere.cells.sum()
     assert check.attended.attention > check.elsewhere.attention
-    again = tiny_captioner.score(check.attended.picture, caption.text)
+    again = drawn.score(check.attended.picture, caption.text)
     assert check.attended.probability == pytest.approx(again.words[1].probability, abs=1e-5)
     with pytest.raises(ConfigError, match="counted from 0. Received: index 9"):
-        evidence.check_mask(tiny_captioner, photo, caption.text, 9)
+        evidence.check_mask(drawn, photo, caption.text, 9)
 
 
 @pytest.mark.parametrize("kind", ["word", "sheet", "share", "webp", "gif", "json"])
-def test_files_to_take_away(tiny_captioner, photo, kind):
-    caption = tiny_captioner.caption(photo, min_words=3)
+def test_files_to_take_away(drawn, photo, kind):
+    caption = drawn.caption(photo, min_words=3)
     data, name, mime_type = make_file(caption, kind, -1)
     if kind == "json":
         assert json.loads(data) == caption.to_dict()
@@ -92,8 +93,8 @@ def test_files_to_take_away(tiny_captioner, photo, kind):
             assert picture.n_frames > len(caption.words) and picture.info["loop"] == 0
 
 
-def test_what_cannot_be_taken_away_is_named(tiny_captioner, photo):
-    caption = tiny_captioner.caption(photo)
+def test_what_cannot_be_taken_away_is_named(drawn, photo):
+    caption = drawn.caption(photo)
     with pytest.raises(ConfigError, match="word, sheet, share, webp, gif, json. Received: 'exe'"):
         make_file(caption, "exe", 0)
     with pytest.raises(ConfigError, match="Received: index 99"):
@@ -108,13 +109,13 @@ def upload(source: pathlib.Path) -> dict:
     return {"path": str(path), "orig_name": source.name}
 
 
-def test_a_batch_has_a_row_for_every_file(tiny_captioner, photo, tmp_path, monkeypatch):
+def test_a_batch_has_a_row_for_every_file(drawn, photo, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
     bad = tmp_path / "=bad.png"
     bad.write_text("hello")
     files = [upload(photo), upload(bad), upload(photo)]
-    rows = list(batch.caption_files(tiny_captioner, files))
-    wanted = tiny_captioner.caption(photo).text
+    rows = list(batch.caption_files(drawn, files))
+    wanted = drawn.caption(photo).text
     assert [row.caption and row.caption.text for row in rows] == [wanted, None, wanted]
     assert rows[1].error.startswith("is not a picture") and str(tmp_path) not in rows[1].error
 
@@ -124,9 +125,9 @@ def test_a_batch_has_a_row_for_every_file(tiny_captioner, photo, tmp_path, monke
     found = json.loads(batch.to_json(rows))
     assert found[0]["text"] == wanted and "not a picture" in found[1]["error"]
     with pytest.raises(gr.Error, match="was not uploaded"):
-        list(batch.caption_files(tiny_captioner, [{"path": str(photo)}]))
+        list(batch.caption_files(drawn, [{"path": str(photo)}]))
     with pytest.raises(ConfigError, match="choose 1 to 200 photos. Received: 0"):
-        list(batch.caption_files(tiny_captioner, []))
+        list(batch.caption_files(drawn, []))
 
 
 def test_no_name_is_a_formula_in_a_spreadsheet():
@@ -136,31 +137,31 @@ def test_no_name_is_a_formula_in_a_spreadsheet():
     assert cells == [*(f"'{name}" for name in names[:6]), *names[6:]]
 
 
-def test_texts_are_bounded_by_the_longest_caption(tiny_captioner):
-    longest = tiny_captioner.config.decoder.max_words
-    assert given_words(tiny_captioner, "a " * longest)
+def test_texts_are_bounded_by_the_longest_caption(drawn):
+    longest = drawn.config.decoder.max_words
+    assert given_words(drawn, "a " * longest)
     for text, words in (
         ("a " * (longest + 1), f"has {longest + 1} words"),
         ("a" * 3000, "3000 letters"),
         ("a" * 101, "101"),
     ):
         with pytest.raises(ConfigError, match=words):
-            given_words(tiny_captioner, text)
+            given_words(drawn, text)
     with pytest.raises(ConfigError, match=f"max_words is at most {longest} for this model. Received: {longest + 1}"):
-        search(tiny_captioner, None, {"max_words": longest + 1})
-    assert fitting(tiny_captioner, {"max_words": 99})["max_words"] == longest
-    assert fitting(tiny_captioner, {"max_words": 2, "beam_width": 3}) == {"max_words": 2, "beam_width": 3}
+        search(drawn, None, {"max_words": longest + 1})
+    assert fitting(drawn, {"max_words": 99})["max_words"] == longest
+    assert fitting(drawn, {"max_words": 2, "beam_width": 3}) == {"max_words": 2, "beam_width": 3}
 
 
 @pytest.mark.parametrize("strategy", ["beam", "greedy", "diverse", "sample"])
-def test_words_that_are_asked_for_and_left_out(tiny_captioner, photo, strategy):
-    options = seeded(decoding_options(strategy, 3, 5, 1.0, required="Dog|grass", forbidden="brown a"))
-    *_, streamed = tiny_captioner.stream(photo, **for_stream(options))
-    captions = settle(tiny_captioner, photo, options, streamed)
+def test_words_that_are_asked_for_and_left_out(drawn, photo, strategy):
+    options = seeded(decoding_options(strategy, 3, 5, 1.0, required="Circle|square", forbidden="red a"))
+    *_, streamed = drawn.stream(photo, **for_stream(options))
+    captions = settle(drawn, photo, options, streamed)
     said = [set(caption.text.split()) for caption in (streamed, *captions)]
-    assert captions and not [words for words in said if words & {"brown", "a"}]
+    assert captions and not [words for words in said if words & {"red", "a"}]
     if strategy in ("beam", "greedy"):
-        assert all(words & {"dog", "grass"} for words in said[1:])
+        assert all(words & {"circle", "square"} for words in said[1:])
     assert decoding_options("beam", 3, 5, 1.0, required=" ", forbidden="") == {
         "strategy": "beam",
         "max_words": 5,
@@ -168,19 +169,27 @@ def test_words_that_are_asked_for_and_left_out(tiny_captioner, photo, strategy):
     }
 
 
-def test_models_are_those_of_the_folder_and_read_when_asked_for(tiny_captioner, root):
-    models = Models(tiny_captioner, root / "models")
+@pytest.fixture
+def nameless(drawn):
+    """A captioner that comes from no folder."""
+    captioner = copy.copy(drawn)
+    captioner.name = ""
+    return captioner
+
+
+def test_models_are_those_of_the_folder_and_read_when_asked_for(nameless, root):
+    models = Models(nameless, root / "models")
     assert models.names == ["model", "photos", "shapes", "shapes_hard"]
-    assert models[""] is models["model"] is tiny_captioner and not models.is_ready("shapes")
+    assert models[""] is models["model"] is nameless and not models.is_ready("shapes")
     assert models["shapes"].grid == (8, 8) and models["shapes"] is models["shapes"]
     with pytest.raises(ModelError, match="no model '../secret' here; choose one of model, photos, shapes, shapes_hard"):
         models["../secret"]
 
 
-def test_an_older_name_of_a_model_stands_for_the_present_one(tiny_captioner, saved, tmp_path):
-    shutil.copytree(saved, tmp_path / "new")
+def test_an_older_name_of_a_model_stands_for_the_present_one(nameless, root, tmp_path):
+    shutil.copytree(root / "models/shapes", tmp_path / "new")
     (tmp_path / "old").symlink_to("new")
-    models = Models(tiny_captioner, tmp_path)
+    models = Models(nameless, tmp_path)
     assert models.names == ["model", "new"]
     assert models["old"] is models["new"] and models.is_ready("old")
     with pytest.raises(ModelError, match="there is no model"):
@@ -204,15 +213,15 @@ def test_captions_that_name_nothing_new_are_left_out():
 
 
 @pytest.mark.parametrize("strategy", ["beam", "diverse", "greedy", "sample"])
-def test_settings_stand_for_options_that_can_be_searched_and_streamed(tiny_captioner, photo, strategy):
+def test_settings_stand_for_options_that_can_be_searched_and_streamed(drawn, photo, strategy):
     options = decoding_options(strategy, beam_width=3, max_words=5, temperature=1.3)
     DecodingOptions.parse(options)
     options = seeded(options)
-    *_, streamed = tiny_captioner.stream(photo, **for_stream(options))
-    captions = settle(tiny_captioner, photo, options, streamed)
+    *_, streamed = drawn.stream(photo, **for_stream(options))
+    captions = settle(drawn, photo, options, streamed)
     most = {"greedy": 1, "diverse": 3}.get(strategy, 6)
     assert 1 <= len(captions) <= most and distinct(captions) == captions
     if strategy in ("greedy", "sample"):
         assert captions[0].text == streamed.text, "what was read along changed under the reader's eyes"
     else:
-        assert captions[0].text == search(tiny_captioner, photo, options)[0].text
+        assert captions[0].text == search(drawn, photo, options)[0].text

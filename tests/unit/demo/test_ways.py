@@ -5,6 +5,8 @@ from __future__ import annotations
 import gradio as gr
 
 from demo import ways
+from demo.app import build_app
+from demo.models import Models
 from demo.settings import settings
 
 
@@ -34,3 +36,12 @@ def test_what_was_kept_for_another_viewer_is_told_apart(tmp_path, monkeypatch):
     assert ways.version() == before
     (tmp_path / "main.js").write_text("// another\n")
     assert ways.version() != before
+
+
+def test_a_photo_is_captioned_by_one_listener_however_it_came(tiny_captioner, monkeypatch):
+    """Of two questions at once to two listeners, the slower answer would stay."""
+    monkeypatch.setattr(Models, "prepare", lambda *_: None)  # it would go on behind other tests
+    functions = build_app(tiny_captioner).fns.values()
+    asking = [function.name for function in functions if function.concurrency_id == "model"]
+    assert asking.count("caption_one") == 1
+    assert asking.count("caption_both") == 1

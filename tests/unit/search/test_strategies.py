@@ -12,6 +12,7 @@ from captioner.search.controls import IMPOSSIBLE, Controls
 from captioner.search.in_graph import search
 from captioner.search.strategies import likeliest
 from captioner.vocabulary import END, SPECIAL, Vocabulary
+from tests.quick import quick
 
 WORDS = Vocabulary([*SPECIAL, *"abcdefgh"])
 PEOPLE = Vocabulary([*SPECIAL, "a", "man", "woman", "person", "they", "he", "runs", "run"])  # as many
@@ -62,27 +63,30 @@ def by_numpy(tables: np.ndarray, controls: Controls) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize(
     "options",
-    [
-        {"strategy": "greedy"},
-        *({"beam_width": width, "count": width} for width in range(1, 9)),
-        {"beam_width": 5, "length_penalty": 0.0, "min_words": 3},
-        {"beam_width": 4, "prefix": "c a", "count": 2},
-        {"beam_width": 4, "forbidden_words": "a b", "no_repeat_ngram": 2, "count": 3},
-        {"beam_width": 3, "no_repeat_ngram": 1, "min_words": 5},
-        {"beam_width": 3, "no_repeat_within": 3, "count": 2},
-        {"strategy": "sample", "seed": 2, "no_repeat_within": 4, "no_repeat_ngram": 2},
-        {"beam_width": 3, "required_words": "d"},
-        {"beam_width": 1, "required_words": "d h"},
-        {"beam_width": 4, "required_words": "d h a", "count": 4},
-        {"beam_width": 3, "required_words": "d c", "prefix": "c a", "no_repeat_ngram": 2},
-        {"strategy": "diverse", "beam_width": 6, "groups": 3, "count": 6},
-        {"strategy": "diverse", "beam_width": 4, "count": 4, "diversity": 2.0},
-        {"strategy": "diverse", "beam_width": 6, "groups": 2, "count": 2, "no_repeat_ngram": 2},
-        {"strategy": "sample", "seed": 3, "count": 5},
-        {"strategy": "sample", "seed": 4, "count": 3, "temperature": 0.5, "top_k": 4},
-        {"strategy": "sample", "seed": 5, "count": 8, "top_p": 0.8, "temperature": 1.5, "prefix": "b"},
-        {"strategy": "sample", "seed": 6, "forbidden_words": "a", "min_words": 4},
-    ],
+    quick(
+        [0, 1, 5, 9, 11, 18, 19, 23, 24],
+        [
+            {"strategy": "greedy"},
+            *({"beam_width": width, "count": width} for width in range(1, 9)),
+            {"beam_width": 5, "length_penalty": 0.0, "min_words": 3},
+            {"beam_width": 4, "prefix": "c a", "count": 2},
+            {"beam_width": 4, "forbidden_words": "a b", "no_repeat_ngram": 2, "count": 3},
+            {"beam_width": 3, "no_repeat_ngram": 1, "min_words": 5},
+            {"beam_width": 3, "no_repeat_within": 3, "count": 2},
+            {"strategy": "sample", "seed": 2, "no_repeat_within": 4, "no_repeat_ngram": 2},
+            {"beam_width": 3, "required_words": "d"},
+            {"beam_width": 1, "required_words": "d h"},
+            {"beam_width": 4, "required_words": "d h a", "count": 4},
+            {"beam_width": 3, "required_words": "d c", "prefix": "c a", "no_repeat_ngram": 2},
+            {"strategy": "diverse", "beam_width": 6, "groups": 3, "count": 6},
+            {"strategy": "diverse", "beam_width": 4, "count": 4, "diversity": 2.0},
+            {"strategy": "diverse", "beam_width": 6, "groups": 2, "count": 2, "no_repeat_ngram": 2},
+            {"strategy": "sample", "seed": 3, "count": 5},
+            {"strategy": "sample", "seed": 4, "count": 3, "temperature": 0.5, "top_k": 4},
+            {"strategy": "sample", "seed": 5, "count": 8, "top_p": 0.8, "temperature": 1.5, "prefix": "b"},
+            {"strategy": "sample", "seed": 6, "forbidden_words": "a", "min_words": 4},
+        ],
+    ),
     ids=lambda options: " ".join(f"{name}={value}" for name, value in options.items()),
 )
 def test_numpy_finds_what_the_graph_finds(options):
@@ -105,15 +109,18 @@ def test_numpy_finds_what_the_graph_finds(options):
 
 @pytest.mark.parametrize(
     "options",
-    [
-        {"strategy": "greedy"},
-        {"beam_width": 4, "count": 4},
-        {"beam_width": 3, "no_repeat_ngram": 2, "no_repeat_within": 3, "min_words": 4},
-        {"beam_width": 3, "prefix": "they", "required_words": "person"},
-        {"beam_width": 3, "forbidden_words": "person"},
-        {"strategy": "diverse", "beam_width": 4, "count": 4},
-        {"strategy": "sample", "seed": 3, "count": 5},
-    ],
+    quick(
+        [2, 3, 6],
+        [
+            {"strategy": "greedy"},
+            {"beam_width": 4, "count": 4},
+            {"beam_width": 3, "no_repeat_ngram": 2, "no_repeat_within": 3, "min_words": 4},
+            {"beam_width": 3, "prefix": "they", "required_words": "person"},
+            {"beam_width": 3, "forbidden_words": "person"},
+            {"strategy": "diverse", "beam_width": 4, "count": 4},
+            {"strategy": "sample", "seed": 3, "count": 5},
+        ],
+    ),
     ids=lambda options: " ".join(f"{name}={value}" for name, value in options.items()),
 )
 def test_numpy_adds_kinds_of_words_up_as_the_graph_does(options):

@@ -126,16 +126,18 @@ def test_addresses_mean_files_in_the_site_alone(site, tmp_path):
         assert picture_of(site, page, "", address) == "not found", address
 
 
-def test_the_command(site, saved):
+def test_the_command(site, root):
+    model = root / "models/shapes"
+
     def call(*arguments):
         return CliRunner().invoke(app, [str(site), *map(str, arguments), "--debug"])
 
     before = snapshot(site)
-    done = call("--model", saved, "--dry-run", "--diff")
+    done = call("--model", model, "--dry-run", "--diff")
     assert done.exit_code == 0 and "+++ b/" in done.stdout and "nothing was written; 3 captioned" in done.stderr
     assert snapshot(site) == before
-    done = call("--model", saved)
+    done = call("--model", model)
     assert done.exit_code == 0 and "2 of 2 pages changed; 3 captioned" in done.stderr and done.stdout == ""
     assert call("--undo").exit_code == 0 and snapshot(site) == before
-    done = CliRunner().invoke(app, [str(site / "logo.svg"), "--model", str(saved), "--out", str(site), "--debug"])
+    done = CliRunner().invoke(app, [str(site / "logo.svg"), "--model", str(model), "--out", str(site), "--debug"])
     assert isinstance(done.exception, ConfigError) and "logo.svg: is no page; give a folder" in str(done.exception)

@@ -19,6 +19,7 @@ from captioner.search.controls import Controls
 from captioner.search.graphs import Scorer
 from captioner.search.in_graph import search
 from captioner.vocabulary import END, SPECIAL, START, Vocabulary
+from tests.quick import quick
 from training.comparison.mechanisms import MECHANISMS
 from training.engine import losses
 from training.engine.reinforce import Reinforce
@@ -34,6 +35,7 @@ BASE = ModelConfig.parse(
     }
 )
 every_mechanism = pytest.mark.parametrize("name", MECHANISMS)
+KINDS = ("dot", "hard", "local_predictive", "multi_head", "sentinel", "bilstm", "self_attention", "gru", "transformer")
 
 
 @functools.cache
@@ -92,7 +94,7 @@ def test_masks(name):
 
 
 @every_mechanism
-@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("width", quick([2], [1, 2]))
 def test_greedy_and_beam_search_say_what_teacher_forcing_scores(name, width):
     """Wrong state, masks or memory of a hypothesis that survives would show in its probability or its masks."""
     decoder, (annotations, _) = make(name), given()
@@ -135,7 +137,7 @@ def test_gradients_reach_every_weight(name):
     assert not still
 
 
-@every_mechanism
+@pytest.mark.parametrize("name", quick(KINDS, MECHANISMS))
 def test_weights_and_description_are_written_and_read(name, tmp_path):
     config = MECHANISMS[name].of(BASE)
     assert ModelConfig.parse(config.model_dump(mode="json")) == config

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from training.data.detections import Names
 from training.data.judging import Judge
 
 
@@ -32,3 +33,18 @@ def test_other_texts_beside_it_change_nothing(judged):
 def test_a_text_with_an_unknown_word_comes_last(judged):
     _, annotations, judge = judged
     assert judge(annotations, ["a purple dog", "a dog"])[0] == -np.inf
+
+
+def test_words_that_a_detector_vouches_for_are_read_and_not_judged(tiny_captioner, judged):
+    photo, annotations, _ = judged
+    judge = Judge(tiny_captioner.model, tiny_captioner.vocabulary, 6, vouched=Names(("dog", "zebra")))
+    caption = tiny_captioner.score(photo, "a brown dog")
+    of_others = 4 * caption.score - np.log(caption.words[2].probability)  # its end is a fourth word
+    np.testing.assert_allclose(judge(annotations, ["a brown dog"]), [of_others / 3], rtol=1e-4)
+
+
+def test_a_word_that_a_detector_vouches_for_need_not_be_known(tiny_captioner, judged):
+    judge = Judge(tiny_captioner.model, tiny_captioner.vocabulary, 6, vouched=Names(("dog", "zebra")))
+    scores = judge(judged[1], ["a zebra", "a purple zebra"])
+    assert np.isfinite(scores[0])
+    assert scores[1] == -np.inf

@@ -10,6 +10,7 @@ from keras import ops
 from captioner import ConfigError, ModelError
 from captioner.network.encoder import Encoder
 from captioner.network.model import CaptionModel
+from tests.quick import quick
 from training.config import Stage
 from training.engine.optimizer import TwoRateAdamW, make_optimizer
 from training.engine.trainer import CaptionTrainer
@@ -35,7 +36,7 @@ def test_a_gradient_that_is_missing_names_the_weight():
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="other backends differentiate whatever they are given"
 )
-@pytest.mark.parametrize("frozen", ["some", "all"])
+@pytest.mark.parametrize("frozen", quick(["some"], ["some", "all"]))
 def test_variables_that_were_made_frozen_end_the_first_step(tiny_config, tiny_vocabulary, frozen):
     """Keras calls a layer trainable that TensorFlow made otherwise; within the graph of a step that is one line."""
     with keras.StatelessScope(initialize_variables=False):

@@ -10,6 +10,7 @@ from keras import ops
 from captioner import ConfigError
 from captioner.network.model import CaptionModel
 from captioner.vocabulary import END, PAD, START, UNKNOWN
+from tests.quick import quick
 from training.config import Stage
 from training.data.datasets import Example
 from training.data.features import Features
@@ -130,7 +131,7 @@ def batches(model, features, tiny_vocabulary, **options):
     return SelfCriticalBatches(model, tiny_vocabulary, examples, features, size=2, samples=3, **options)
 
 
-@pytest.mark.parametrize("baseline", ["greedy", "samples"])
+@pytest.mark.parametrize("baseline", quick(["samples"], ["greedy", "samples"]))
 def test_a_batch_of_drawn_captions(model, features, tiny_vocabulary, baseline):
     made = batches(model, features, tiny_vocabulary, baseline=baseline)
     assert len(made) == 2
@@ -154,6 +155,7 @@ def test_a_batch_of_drawn_captions(model, features, tiny_vocabulary, baseline):
     np.testing.assert_array_equal(again["words"], x["words"])
 
 
+@pytest.mark.slow
 def test_a_few_steps_raise_the_reward(model, features, tiny_vocabulary):
     stage = Stage(
         epochs=1, objective="self_critical", dropout=0.0, ema=0.0, learning_rate=0.05, warm_up=0, final_rate=1
