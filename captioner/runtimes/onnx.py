@@ -54,6 +54,8 @@ class OnnxRuntime(ExportedRuntime):
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads or 0
+        # Each graph has threads of its own, which would go on waiting busily while the other graph computes.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
             self._encoder, self._step = (
                 onnxruntime.InferenceSession(folder / name, options, providers=["CPUExecutionProvider"])

@@ -55,3 +55,10 @@ def test_an_encoder_that_forgets_which_photo_is_which(root, monkeypatch):
     size = runtime.config.encoder.image_size
     with pytest.raises(ModelError, match=r"annotations have a row for each photo. Received: shapes \[\(\)\]"):
         runtime.encode(np.zeros((AT_ONCE + 1, size, size, 3), np.uint8))
+
+
+def test_the_threads_of_one_graph_do_not_wait_busily_while_the_other_computes(root):
+    """Both have threads on the same cores: a photo took 1.6 times as long."""
+    runtime = OnnxRuntime(root / "models" / "shapes", own=True)
+    for session in (runtime._encoder, runtime._step):
+        assert session.get_session_options().get_session_config_entry("session.force_spinning_stop") == "1"
