@@ -41,14 +41,20 @@ def context(browser):
     return browser.new_context()
 
 
+def log_of(page) -> list[str]:
+    """The errors that the page logs from now on."""
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    return errors
+
+
 @pytest.fixture(scope="session")
 def loaded_page(context, server):
     """The page, loaded once, since that takes seconds, and what it asked for and complained of."""
     page = context.new_page()
-    hosts, errors = set(), []
+    hosts, errors = set(), log_of(page)
     page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(server)
     page.wait_for_selector(".viewer")
     Visitor(page).captioned()  # the example that the page starts with
@@ -90,9 +96,8 @@ def window(context, loaded_page, server):
     @contextlib.contextmanager
     def opened(path: str = "/", **media):
         other.evaluate("localStorage.clear()")  # the mark of what is kept
-        page, errors = context.new_page(), []
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
+        page = context.new_page()
+        errors = log_of(page)
         page.set_viewport_size({"width": 1280, "height": 800})
         page.emulate_media(**media)
         page.goto(f"{server}{path}")
@@ -110,6 +115,22 @@ def fresh(window):
     with window() as page:
         Visitor(page).captioned()
         yield page
+
+
+@pytest.fixture
+def reload(fresh):
+    """Loads that page anew once all is answered: an answer that is torn off is logged as an error."""
+    asked = set()
+    fresh.on("request", lambda request: asked.add(request))
+    for answered in ("requestfinished", "requestfailed"):
+        fresh.on(answered, lambda request: asked.discard(request))
+
+    def load() -> None:
+        while asked:
+            fresh.wait_for_timeout(50)
+        fresh.reload()
+
+    return load
 
 
 @pytest.fixture

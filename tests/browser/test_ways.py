@@ -151,13 +151,13 @@ def test_a_photo_that_comes_while_the_page_opens_is_not_replaced_by_the_example(
     context.close()
 
 
-def test_a_reload_keeps_photo_and_caption_until_the_photo_is_removed(fresh, picture):
+def test_a_reload_keeps_photo_and_caption_until_the_photo_is_removed(fresh, reload, picture):
     page, visitor = fresh, Visitor(fresh)
     words = visitor.upload(picture(WIDE))
     page.locator(".forget").wait_for()
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "/queue/join" in request.url else None)
-    visitor.reload()
+    reload()
     assert visitor.captioned() == words and asked == [], "what was kept is asked for again"
     page.wait_for_function("document.querySelector('#photo img')?.naturalWidth > 0")
     page.click("#photo [aria-label='Remove Image']")
@@ -166,7 +166,7 @@ def test_a_reload_keeps_photo_and_caption_until_the_photo_is_removed(fresh, pict
 
 
 @pytest.mark.slow
-def test_a_reload_keeps_what_was_rewritten_until_it_is_forgotten(fresh, picture):
+def test_a_reload_keeps_what_was_rewritten_until_it_is_forgotten(fresh, reload, picture):
     page, visitor = fresh, Visitor(fresh)
     words = visitor.upload(picture(WIDE))
     page.locator(".forget").wait_for()
@@ -180,7 +180,7 @@ def test_a_reload_keeps_what_was_rewritten_until_it_is_forgotten(fresh, picture)
 
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "/queue/join" in request.url else None)
-    visitor.reload()
+    reload()
     assert visitor.captioned() == rewritten and asked == [], "what was kept is asked for again"
     page.wait_for_function("document.querySelector('#photo img')?.naturalWidth > 0")
     visitor.choose(1)
@@ -190,7 +190,7 @@ def test_a_reload_keeps_what_was_rewritten_until_it_is_forgotten(fresh, picture)
     page.click(".forget")
     page.wait_for_selector('#viewer .viewer[data-state="empty"]')
     assert page.locator("#photo img").count() == 0
-    visitor.reload()
+    reload()
     example = visitor.captioned()  # as on a first visit, which nobody is asked to forget
     assert example != rewritten and page.locator(".forget").is_hidden()
     page.wait_for_timeout(500)

@@ -26,10 +26,6 @@ class Visitor:
 
     def __init__(self, page, viewer: str = "#viewer", field: str = "#photo"):
         self.page, self.viewer, self.field = page, page.locator(viewer), field
-        self.asked: set = set()  # requests without an answer yet
-        page.on("request", lambda request: self.asked.add(request))
-        for answered in ("requestfinished", "requestfailed"):
-            page.on(answered, lambda request: self.asked.discard(request))
 
     def upload(self, path: pathlib.Path) -> list[str]:
         """Put a file, another than the one on view, into the field and wait for its caption; returns the words."""
@@ -38,12 +34,6 @@ class Visitor:
         if before:  # else the caption on view would be taken for the new one's
             self.viewer.locator(f'.photo:not([src="{before}"])').wait_for(state="attached", timeout=60_000)
         return self.captioned()
-
-    def reload(self) -> None:
-        """Load the page anew once all is answered: an answer that is torn off is logged as an error."""
-        while self.asked:
-            self.page.wait_for_timeout(50)
-        self.page.reload()
 
     def captioned(self) -> list[str]:
         """Wait until a caption is written and weighed; returns the words."""

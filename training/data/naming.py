@@ -46,4 +46,4 @@ def boxed(photo: str, text: str, nouns: Nouns) -> dict:
     stands = {place: position for position, place in word_places(text).items()}
     found = nouns.boxes(photo, split_words(text))
     phrases = [{"word": stands[place], "type": "detected", "boxes": boxes} for place, boxes in found.items()]
-    return {"text": text, "phrases": [phrase for phrase in phrases if phrase["boxes"]]}
+    return {"text": text, "phrases": phrases}
