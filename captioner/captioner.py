@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import concurrent.futures
 import dataclasses
 import functools
 import hashlib
@@ -25,6 +24,7 @@ from captioner.folders.folder import EVIDENCE, verify
 from captioner.pictures.geometry import network_square
 from captioner.pictures.reading import Source, in_hand, read_picture
 from captioner.requiring import Groups, caption_with, captions_with, known_choices, split_choices
+from captioner.runtimes.ahead import encode_ahead, read_ahead
 from captioner.runtimes.base import Runtime
 from captioner.runtimes.choosing import load_runtime
 from captioner.search import in_numpy
@@ -35,7 +35,6 @@ from captioner.vocabulary import END, START, Vocabulary, split_words
 if TYPE_CHECKING:
     from captioner.network.model import CaptionModel
 
-READERS = 2  # threads that read pictures ahead of the network
 KEPT = 8  # pictures whose encoding is kept
 
 
@@ -184,23 +183,8 @@ class Captioner:
         return self._captions(each_picture(images), batch_size, self._controls(options))
 
     def _captions(self, images, batch_size, controls):
-        for batch in self._read_ahead(images, batch_size):
-            yield from self._caption_batch(batch, controls)
-
-    def _read_ahead(self, images, batch_size):
-        """Batches of (image, its square and size, or its error), the next one read while this one is captioned."""
-        with concurrent.futures.ThreadPoolExecutor(READERS) as readers:
-            waiting = collections.deque()
-            try:
-                for image in images:
-                    waiting.append((image, readers.submit(self._read_square, image)))
-                    if len(waiting) == 2 * batch_size:
-                        yield [_result(*waiting.popleft()) for _ in range(batch_size)]
-                while waiting:
-                    yield [_result(*waiting.popleft()) for _ in range(min(batch_size, len(waiting)))]
-            finally:
-                for _, reading in waiting:
-                    reading.cancel()
+        for batch, encoded in encode_ahead(self.runtime, read_ahead(self._read_square, images, batch_size)):
+            yield from self._caption_batch(batch, encoded, controls)
 
     def _read_square(self, image: Source | CaptionerError):
         if isinstance(image, CaptionerError):
@@ -211,11 +195,10 @@ class Captioner:
         except ImageError as error:
             return error
 
-    def _caption_batch(self, batch, controls) -> list[Caption | CaptionerError]:
+    def _caption_batch(self, batch, encoded, controls) -> list[Caption | CaptionerError]:
         good = [(image, *read) for image, read in batch if not isinstance(read, CaptionerError)]
         captions = iter(())
         if good:
-            encoded = self.runtime.encode(np.stack([square for _, square, _ in good]))
             found, weight = self._search(encoded, controls)
             known = [self._known(encoded, row) for row in range(len(good))]
             read_one = lambda row, image, _, size: self.read(found, row, image, size, 1, None, known[row], weight)[0]
@@ -380,10 +363,6 @@ class Captioner:
             sentinel=float(at["sentinel"]) if "sentinel" in at else None,
             heads=at["heads"].reshape(-1, *grid) if "heads" in at else None,
         )
-
-
-def _result(image: Source, reading: concurrent.futures.Future):
-    return image, reading.result()
 
 
 def _annotations(encoded: Any) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
+import os
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,14 @@ class Runtime(abc.ABC):
         vocabulary: the words it knows.
         metrics: what it reached, as written in its folder.
         grid: rows and columns of its attention masks.
+        encodes_at_once: batches that threads may give the encoder at once, where that makes use of all cores.
     """
 
     config: ModelConfig
     vocabulary: Vocabulary
     metrics: dict[str, Any]
     grid: tuple[int, int]
+    encodes_at_once = 1
 
     @abc.abstractmethod
     def encode(self, squares: np.ndarray) -> Any:
@@ -65,6 +68,11 @@ def check_numbers(values: np.ndarray | None, name: str, shape: tuple[int, ...]) 
         raise ModelError(f"the model does not answer as a captioner does: {name} have shape {shape}. Received: {came}")
     if not np.isfinite(values).all():
         raise ModelError(f"the model's numbers are damaged: {name} are not finite; copy or train the model again")
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class ExportedRuntime(Runtime):

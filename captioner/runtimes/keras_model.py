@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 import dataclasses
 import functools
 import pathlib
@@ -14,7 +15,7 @@ import numpy as np
 
 from captioner.folders.folder import read_common
 from captioner.quiet import load_keras
-from captioner.runtimes.base import Runtime, check_numbers
+from captioner.runtimes.base import Runtime, check_numbers, cores
 from captioner.search.controls import IMPOSSIBLE, Controls, Structure
 from captioner.vocabulary import END, PAD, START, Vocabulary
 
@@ -44,12 +45,13 @@ class AnyBatch:
 
     def __init__(self, graph: keras.Model, batched: tuple[str, ...], compiler: Callable[[Callable], Callable] | None):
         self._graph, self._batched, self._compiler, self._traced = graph, batched, compiler, None
+        self._tracing = threading.Lock()
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> Any:
         if keras.backend.backend() != "tensorflow":
             return self._graph.predict_on_batch(inputs)
-        if self._traced is None:
-            self._traced = self._trace(inputs)
+        with self._tracing:
+            self._traced = self._traced or self._trace(inputs)
         return keras.tree.map_structure(np.asarray, self._traced(inputs))
 
     def _trace(self, inputs):
@@ -90,6 +92,8 @@ class KerasRuntime(Runtime):
         self._encode = AnyBatch(Encoding(model.encoder), ("pixels",), self._compiler)
         self._searchers: collections.OrderedDict[Structure, AnyBatch] = collections.OrderedDict()
         self._searching = threading.Lock()
+        threads = keras.backend.backend() == "tensorflow" and cores() > 1  # other backends compile for each batch size
+        self._workers = concurrent.futures.ThreadPoolExecutor(cores()) if threads else None
         self._scorer = Scorer(model.decoder)
         self._starter = Starter(model.decoder)
         self._stepper = Stepper(model.decoder)
@@ -105,9 +109,14 @@ class KerasRuntime(Runtime):
         return self.model.decoder.tables()
 
     def encode(self, squares):
-        encoded = self._encode({"pixels": squares})
+        encoded = self._one_a_core(squares) if self._workers else self._encode({"pixels": squares})
         check_numbers(encoded, "its annotation vectors", encoded.shape)
         return encoded
+
+    def _one_a_core(self, squares):
+        """The encoder with one core for each photo, which wait for each other less than cores that share a batch."""
+        photos = [{"pixels": squares[at : at + 1]} for at in range(len(squares))]
+        return np.concatenate(list(self._workers.map(self._encode, photos)))
 
     def search(self, encoded, controls: Controls):
         # Room for the model's own longest caption, or a multiple: captions of other lengths need no other graph.

@@ -9,6 +9,8 @@ from __future__ import annotations
 import functools
 import re
 
+import numpy as np
+
 from captioner.vocabulary import SPECIAL, Vocabulary
 
 ARTICLES = ("a", "an", "the")
@@ -17,7 +19,7 @@ TAKES_EITHER = re.compile(r"u|herb|historic|[^a-z]|[a-z]$")  # a single letter i
 
 
 @functools.lru_cache(maxsize=8)  # thousands of words are read for it, and every caption asks
-def after_articles(vocabulary: Vocabulary) -> dict[int, tuple[int, ...]]:
+def after_articles(vocabulary: Vocabulary) -> dict[int, np.ndarray]:
     """For each article, the words that cannot follow it, all as ids.
 
     Args:
@@ -30,4 +32,4 @@ def after_articles(vocabulary: Vocabulary) -> dict[int, tuple[int, ...]]:
     decided = [i for i in rest if not TAKES_EITHER.match(vocabulary.words[i])]
     takes_an = {i for i in decided if TAKES_AN.match(vocabulary.words[i])}
     wrong = {"a": takes_an, "an": set(decided) - takes_an, "the": set()}
-    return {own: (*articles.values(), *sorted(wrong[article])) for article, own in articles.items()}
+    return {own: np.array([*articles.values(), *sorted(wrong[article])]) for article, own in articles.items()}

@@ -67,7 +67,7 @@ class Controls:
     required: tuple[int, ...] = ()
     forbidden: tuple[int, ...] = ()
     repeatable: tuple[int, ...] = ()
-    after_articles: dict[int, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    after_articles: dict[int, np.ndarray] = dataclasses.field(default_factory=dict, compare=False)
     room: int | None = None
     neutral: Neutral | None = None
 
@@ -166,7 +166,7 @@ class Controls:
         after = np.zeros((len(ARTICLES), vocabulary_size), np.float32)
         for row, (article, words) in enumerate(self.after_articles.items()):
             articles[row] = article
-            after[row, list(words)] = 1.0
+            after[row, words] = 1.0
         return {"articles": articles, "after_articles": after}
 
     def banned(self, vocabulary_size: int) -> np.ndarray:

@@ -14,6 +14,8 @@ import numpy as np
 from captioner.search.controls import FALLBACK, IMPOSSIBLE, LEAST_END, Controls
 from captioner.vocabulary import END
 
+GROUP = 16  # numbers whose largest is looked at first, where a few of many are wanted
+
 
 @dataclasses.dataclass
 class Hypothesis:
@@ -63,9 +65,10 @@ class Continuation:
 
 def likeliest(values: np.ndarray, count: int) -> np.ndarray:
     """Places of the largest of some numbers, the largest first, of equals the first."""
-    if count < len(values):
-        least = np.partition(values, len(values) - count)[len(values) - count]
-        places = np.flatnonzero(values >= least)
+    groups = len(values) // GROUP
+    if count < groups:  # there are as many as asked for that reach the largest of as many groups
+        most = values[: groups * GROUP].reshape(GROUP, groups).max(0)
+        places = np.flatnonzero(values >= np.partition(most, groups - count)[groups - count])
     else:
         places = np.arange(len(values))
     return places[np.argsort(-values[places], kind="stable")][:count]
@@ -100,15 +103,21 @@ def possible(log_probabilities: np.ndarray, written: int, controls: Controls) ->
 
 def allowed(values: np.ndarray, words: list[int], controls: Controls) -> np.ndarray:
     """`possible` values of one hypothesis, with what its own words and the prefix rule out put out of reach."""
+    values = values.copy()
+    rule_out(values, words, controls)
+    return values
+
+
+def rule_out(values: np.ndarray, words: list[int], controls: Controls) -> None:
+    """Put out of reach, in `values` themselves, what `allowed` does."""
     written, run, within = len(words), controls.options.no_repeat_ngram, controls.options.no_repeat_within
     neutral = controls.neutral
     forced, after_they = written < len(controls.prefix), neutral and words[-1:] == [neutral.they]
     if not (forced or run or within or after_they):
-        return values
-    values = values.copy()
+        return
     if forced:
         values[np.arange(len(values)) != controls.prefix[written]] += IMPOSSIBLE
-        return values
+        return
     again = set(words[-within:]) - set(controls.repeatable) if within else set()
     if run:
         tail = words[written - run + 1 :]
@@ -116,8 +125,8 @@ def allowed(values: np.ndarray, words: list[int], controls: Controls) -> np.ndar
     values[list(again - neutral.written if neutral else again)] += IMPOSSIBLE
     if after_they:
         values[list(neutral.singular)] += IMPOSSIBLE
-    values[list(controls.after_articles.get(words[-1], ()) if words else ())] += IMPOSSIBLE
-    return values
+    if words and words[-1] in controls.after_articles:
+        values[controls.after_articles[words[-1]]] += IMPOSSIBLE
 
 
 def draw(values: np.ndarray, controls: Controls, chance: float) -> int:
@@ -208,11 +217,9 @@ class Strategy:
 
     def _lane(self, lane, open_ones, allowed, written) -> list[Continuation]:
         """A lane of a beam: its own hypotheses, and those that come to it by a word that must appear."""
-        scores, places = [], []
-        for place, before in enumerate(open_ones):
-            if before.lane == lane:
-                scores.append(np.float32(before.total) + self._own(before, allowed[place], written))
-                places.append(place)
+        places = [place for place, before in enumerate(open_ones) if before.lane == lane]
+        totals = np.array([open_ones[place].total for place in places], np.float32)
+        scores = totals[:, None] + self._own([open_ones[place] for place in places], allowed[places], written)
         size = allowed.shape[1]
         movers = [
             (place, word)
@@ -222,7 +229,7 @@ class Strategy:
             if word not in before.met
         ]
         moved = [np.float32(open_ones[place].total) + allowed[place, word] for place, word in movers]
-        flat = np.concatenate([*scores, np.array(moved, np.float32)])
+        flat = np.concatenate([scores.ravel(), np.array(moved, np.float32)]) if moved else scores.ravel()
         found = []
         for at in likeliest(flat, self.drawn):
             row, word = divmod(int(at), size)
@@ -230,18 +237,18 @@ class Strategy:
             found.append(Continuation(float(flat[at]), parent, word, lane))
         return found
 
-    def _own(self, before: Hypothesis, allowed: np.ndarray, written: int) -> np.ndarray:
-        """What a hypothesis may go on with in its own lane: no word that would take it to the next."""
-        left = len(self.controls.required) - before.lane
-        if not left:
-            return allowed
-        values = allowed.copy()
-        values[[word for word in self.controls.required if word not in before.met]] += IMPOSSIBLE
-        if left > self.controls.max_words - written - 1:  # no room for a word besides them
-            values += IMPOSSIBLE
-        else:
-            values[END] += IMPOSSIBLE
-        return values
+    def _own(self, before: list[Hypothesis], allowed: np.ndarray, written: int) -> np.ndarray:
+        """What hypotheses of a lane may go on with in it: no word that would take them to the next."""
+        for values, hypothesis in zip(allowed, before, strict=True):
+            left = len(self.controls.required) - hypothesis.lane
+            if not left:
+                continue
+            values[[word for word in self.controls.required if word not in hypothesis.met]] += IMPOSSIBLE
+            if left > self.controls.max_words - written - 1:  # no room for a word besides them
+                values += IMPOSSIBLE
+            else:
+                values[END] += IMPOSSIBLE
+        return allowed
 
     def _diverse(self, open_ones, allowed) -> list[list[Continuation]]:
         """Group after group, each avoiding the words that the groups before it chose at this step."""

@@ -149,7 +149,13 @@ def test_a_picture_gets_its_captions_alone_or_among_others(options):
         np.testing.assert_allclose(alone["log_probability"][0], together["log_probability"][i], rtol=1e-5)
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, 9, 20])
-def test_likeliest_sorts_as_a_stable_sort_does(count):
-    values = np.random.default_rng(0).integers(0, 4, 9).astype(np.float32)
+@pytest.mark.parametrize("size", [9, 16, 33, 6000])
+@pytest.mark.parametrize("count", [1, 2, 5, 9, 20, 400])
+def test_likeliest_sorts_as_a_stable_sort_does(count, size):
+    rng = np.random.default_rng(0)
+    for values in (rng.normal(size=size), rng.integers(0, 4, size), np.full(size, IMPOSSIBLE)):
+        _same_order(values.astype(np.float32), count)
+
+
+def _same_order(values, count):
     np.testing.assert_array_equal(likeliest(values, count), np.argsort(-values, kind="stable")[:count])
