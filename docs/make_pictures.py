@@ -64,7 +64,7 @@ def demo_page() -> Iterator:
             page.goto(f"http://127.0.0.1:{PORT}")
             written.wait_for(timeout=120_000)  # the caption of the example that the page starts with
             first = page.locator("#viewer .photo").get_attribute("src")
-            page.get_by_role("button", name="Example: surfer").first.click()
+            page.get_by_role("button", name="Example: duck").first.click()
             page.locator(f'#viewer .photo:not([src="{first}"])').wait_for(state="attached", timeout=120_000)
             written.wait_for(timeout=120_000)
             yield page

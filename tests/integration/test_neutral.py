@@ -30,23 +30,23 @@ WRONG = [
 
 
 def crops(picture: Image.Image):
-    """Ten pieces of a picture, as many pictures to a network."""
+    """Fifty pieces of a picture, as many pictures to a network."""
     width, height = picture.size
-    for left, top, share in [*itertools.product((0.0, 0.2, 0.4), (0.0, 0.2, 0.4), (0.6,)), (0.0, 0.0, 1.0)]:
+    places = [place / 10 for place in range(5)]
+    for left, top, share in itertools.product(places, places, (0.5, 0.6)):
         box = left * width, top * height, (left + share) * width, (top + share) * height
         yield picture.crop(tuple(round(side) for side in box))
 
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    """200 captions with neutral words, of pieces of the page's examples."""
+    """200 captions with neutral words, of pieces of a photo of a woman."""
     captioner = Captioner.from_pretrained(ROOT / "models" / "photos")
     written = []
-    for path in sorted((ROOT / "demo" / "examples").glob("*.jpg")):
-        with Image.open(path) as picture:
-            for crop in crops(picture):
-                written += [caption.text for caption in captioner.caption(crop, count=3, neutral=True)]
-                written.append(captioner.caption(crop, strategy="greedy", neutral=True).text)
+    with Image.open(ROOT / "demo" / "examples" / "astronaut.jpg") as picture:
+        for crop in crops(picture):
+            written += [caption.text for caption in captioner.caption(crop, count=3, neutral=True)]
+            written.append(captioner.caption(crop, strategy="greedy", neutral=True).text)
     return written
 
 
@@ -60,10 +60,10 @@ def test_200_captions_hold_no_word_that_is_replaced_and_their_grammar(texts):
 
 @pytest.mark.slow
 def test_keras_writes_the_same_words():
-    photo = ROOT / "demo" / "examples" / "skier.jpg"
+    photo = ROOT / "demo" / "examples" / "astronaut.jpg"
     found = [
         Captioner.from_pretrained(ROOT / "models" / "photos", runtime=runtime).caption(photo, count=3, neutral=True)
         for runtime in ("onnx", "keras")
     ]
     onnx, keras = ([caption.text for caption in captions] for captions in found)
-    assert onnx == keras and any("person" in text for text in keras)
+    assert onnx == keras and any(set(text.split()) & {"person", "child"} for text in keras)

@@ -21,6 +21,6 @@ def test_the_notebook_captions_a_folder_shows_masks_and_filters(root, monkeypatc
     examples = sorted(path.name for path in (root / "demo" / "examples").iterdir() if path.suffix in (".jpg", ".png"))
     assert [line.split()[0] for line in printed[0].splitlines()] == examples
     page = next(content for kind, content in shown if kind == "text/html")
-    assert page.count("where the network looked for") == len(printed[0].splitlines()[0].split()) - 1
+    assert page.count("where the network looked for") == len(printed[0].splitlines()[2].split()) - 1
     assert "image/png" in dict(shown)
     assert f"of {len(examples)} written to" in "".join(printed)

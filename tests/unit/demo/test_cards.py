@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from captioner import Captioner
 from demo.cards import is_drawn, summary, warning
 from demo.models import Models
-from demo.tabs import SCENE, example_pictures
+from demo.tabs import SCENE, example_pictures, label_of_examples
 
 SHAPES = "# models/shapes\n\nCaptions generated scenes of coloured\nshapes, with masks. For teaching.\n\n| a |"
 PHOTOS = "# models/photos\n\nCaptions photos of people. It succeeds another.\n"
@@ -30,6 +31,15 @@ def test_examples_of_the_page_are_photos(root):
     for path in sorted((root / "demo/examples").glob("*.jpg")):
         assert not is_drawn(Image.open(path)), path.name
     assert is_drawn(Image.open(SCENE))
+
+
+def test_the_page_says_which_examples_the_model_gets_wrong(root):
+    captioner = Captioner.from_pretrained(root / "models" / "photos")
+    said = {path.stem: captioner.caption(path).text.split() for path in (root / "demo/examples").glob("*.jpg")}
+    assert "dog" in said["dog"] and "cow" in said["cow"] and {"bird", "duck"}.intersection(said["duck"])
+    assert "woman" not in said["astronaut"] and "pig" not in said["pig"]
+    label = lambda name: label_of_examples(types.SimpleNamespace(default=name))
+    assert label("photos") == label("flickr8k") == "Examples; wrong on astronaut and pig" and label("own") == "Examples"
 
 
 def test_what_a_visitor_meets_first_is_what_the_model_was_made_for(tmp_path):
