@@ -18,7 +18,7 @@ from captioner.quiet import load_keras
 
 load_keras()
 
-from captioner.errors import DatasetError
+from captioner.errors import ConfigError, DatasetError
 from captioner.folders.keras_folder import load_model
 from training import commands
 from training.data.borrowing import Ridge, Texts, agreement, best_texts, describe_photos, nearest_texts, yielding
@@ -210,6 +210,10 @@ def main(
     boxes: Annotated[pathlib.Path | None, typer.Option(help="With --naming: boxes of words, added to.")] = None,
 ) -> None:
     """Give photos without captions those of others."""
+    if naming and variety:
+        raise ConfigError("--variety has no effect with --naming; leave one of them out")
+    if boxes and not naming:
+        raise ConfigError("--boxes is for texts that name what the detector saw; add --naming or leave it out")
     pool = [text for path in texts for text in read_texts(path)]
     seen = read_detections(detections)
     if naming:
