@@ -9,7 +9,10 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-from PIL import Image, ImageEnhance
+import numpy as np
+from PIL import ImageEnhance
+
+from training.shapes import draw_scene, sample_scene
 
 STARTS = 4  # Ray gives its helpers 15 seconds to start, too few on a busy machine
 
@@ -45,10 +48,10 @@ def started_cluster(cpus: int = 1) -> Iterator:
         cluster.shutdown()
 
 
-def make_photos(folder: pathlib.Path, root: pathlib.Path, count: int, bad: int = 0) -> pathlib.Path:
-    """So many small JPEGs made of the repository's examples, no two alike; as many as are to be bad are cut off."""
+def make_photos(folder: pathlib.Path, count: int, bad: int = 0) -> pathlib.Path:
+    """So many small JPEGs of drawn scenes, no two alike; as many as are to be bad are cut off."""
     every = count // bad if bad else count + 1
-    sources = [Image.open(path).convert("RGB") for path in sorted((root / "demo" / "examples").glob("*.jpg"))]
+    sources = [draw_scene(sample_scene(np.random.default_rng(seed)), 160) for seed in range(12)]
     for number in range(count):
         picture = sources[number % len(sources)].resize((160 + number % 7, 120))
         picture = ImageEnhance.Brightness(picture.rotate(number % 40)).enhance(0.6 + number % 9 / 10)

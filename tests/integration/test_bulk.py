@@ -25,8 +25,8 @@ PHOTOS, BAD, SHARD = 300, 10, 10
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory, root):
-    """300 pictures of the repository, each changed in its own way, ten of them cut off."""
-    return make_photos(tmp_path_factory.mktemp("photos"), root, PHOTOS, BAD)
+    """300 drawn scenes, each changed in its own way, ten of them cut off."""
+    return make_photos(tmp_path_factory.mktemp("photos"), PHOTOS, BAD)
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ MODEL, PEOPLE = "models/shapes", 20
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory, root):
-    return sorted(make_photos(tmp_path_factory.mktemp("photos"), root, PEOPLE).iterdir())
+    return sorted(make_photos(tmp_path_factory.mktemp("photos"), PEOPLE).iterdir())
 
 
 @pytest.fixture(scope="module")
