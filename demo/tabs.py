@@ -16,7 +16,7 @@ from demo.models import Models
 from demo.settings import SAMPLES, decoding_options, settings
 from demo.uploads import uploaded
 from demo.viewer import message, viewer
-from demo.ways import IN_THE_BROWSER, begin_after, ways
+from demo.ways import IN_THE_BROWSER, TELL, begin_after, ways
 
 FOLDER = pathlib.Path(__file__).parent / "examples"
 PHOTOS = sorted(FOLDER.glob("*.jpg"), key=lambda path: (path.stem != "dog", path))  # the dog meets visitors first
@@ -86,10 +86,12 @@ def photo_tab(models: Models, listeners: Listeners) -> tuple[gr.Image, gr.Dropdo
     # Not photo.change, which fires twice when a photo replaces another.
     begin_after(examples.load_input_event)
     asked = gr.on([photo.upload, button.click, begin], **listener)
-    # A failure must not leave an old caption behind.
+    # A failure must not leave an old caption behind, nor a photo that is removed the one that is being written of it.
+    photo.clear(None, cancels=[asked], queue=False, **QUIET)
     for empty in (photo.clear, asked.failure):
         empty(lambda: None, outputs=result, **QUIET)
         empty(lambda: gr.update(visible=False), outputs=button, **QUIET)
+    asked.success(None, inputs=photo, js=TELL.format(name="written"), **IN_THE_BROWSER)
     # The button stands there only where it does something: the settings have changed, or samples differ every time.
     asked.success(lambda strategy: gr.update(visible=strategy in SAMPLES), controls[0], button, **QUIET)
     gr.on(
@@ -144,6 +146,7 @@ def compare_tab(models: Models, listeners: Listeners) -> None:
     # One listener for all ways: of two questions at once the later answer stays.
     for one in (examples, *pairs):
         one.load_input_event.success(None, js=PRESS_COMPARE, **IN_THE_BROWSER)
+    photo.clear(None, cancels=[asked], queue=False, **QUIET)
     for empty in (photo.clear, asked.failure):
         empty(lambda: (None, None), outputs=results, **QUIET)
 

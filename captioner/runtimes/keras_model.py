@@ -109,7 +109,8 @@ class KerasRuntime(Runtime):
         return self.model.decoder.tables()
 
     def encode(self, squares):
-        encoded = self._one_a_core(squares) if self._workers else self._encode({"pixels": squares})
+        several = self._workers and len(squares) > 1
+        encoded = self._one_a_core(squares) if several else self._encode({"pixels": squares})
         check_numbers(encoded, "its annotation vectors", encoded.shape)
         return encoded
 

@@ -15,6 +15,7 @@ const told = {
     newest = "";
     forget();
   },
+  written: ([photo]) => photo || act("show", [null, null]), // it was removed before the page knew what to cancel
   settings: (values) => {
     props.controls.forEach(({ name }, i) => (currentSettings[name] = values[i]));
     showAddress();

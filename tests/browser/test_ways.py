@@ -129,6 +129,13 @@ def test_a_photo_that_was_removed_goes_to_no_other_tab(visitor, picture):
     assert page.locator("#photo img").count() == 0
 
 
+def test_a_caption_whose_photo_was_removed_meanwhile_is_taken_away(visitor, picture):
+    """It came after the field was empty, where the page was too slow to cancel it."""
+    visitor.upload(picture(WIDE))
+    visitor.page.evaluate("document.dispatchEvent(new CustomEvent('ways:written', { detail: [null] }))")
+    visitor.page.wait_for_selector('#viewer .viewer[data-state="empty"]')
+
+
 @pytest.mark.slow
 def test_a_photo_that_comes_while_the_page_opens_is_not_replaced_by_the_example(browser, server, picture, tmp_path):
     context = browser.new_context()

@@ -45,3 +45,18 @@ def test_a_photo_is_captioned_by_one_listener_however_it_came(tiny_captioner, mo
     asking = [function.name for function in functions if function.concurrency_id == "model"]
     assert asking.count("caption_one") == 1
     assert asking.count("caption_both") == 1
+
+
+def test_removing_a_photo_cancels_the_caption_that_is_being_written_of_it(tiny_captioner, monkeypatch):
+    """It stayed on the page without its photo where the machine was busy."""
+    monkeypatch.setattr(Models, "prepare", lambda models, warm_up: None)
+    config = build_app(tiny_captioner).config
+    ids = {part["id"]: part["props"].get("elem_id") for part in config["components"]}
+    of = lambda event: [
+        (ids[component], each["id"], each["cancels"])
+        for each in config["dependencies"]
+        for component, name in each["targets"]
+        if name == event and ids[component] in ("photo", "compare-photo")
+    ]
+    asked = {field: [number] for field, number, _ in of("upload")}
+    assert len(asked) == 2 and {field: cancels for field, _, cancels in of("clear") if cancels} == asked
