@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from captioner.folders.finding import RENAMED
 from demo.batch import table
 from demo.batch.running import Batches
 from demo.cards import knows_scenes
@@ -20,7 +21,6 @@ from demo.ways import IN_THE_BROWSER, TELL, begin_after, ways
 
 FOLDER = pathlib.Path(__file__).parent / "examples"
 PHOTOS = sorted(FOLDER.glob("*.jpg"), key=lambda path: (path.stem != "dog", path))  # the dog meets visitors first
-SHIPPED = ("photos", "flickr8k")  # two names of one model
 SCENE = FOLDER / "shapes.png"
 QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 # Questions to the models share one queue, so that their number at a time is bounded whoever asks.
@@ -47,7 +47,8 @@ def example_pictures(models: Models) -> list[pathlib.Path]:
 
 def label_of_examples(models: Models) -> str:
     """What stands above the examples: the model that ships is not right about all of them."""
-    return "Examples; wrong on astronaut and pig" if models.default in SHIPPED else "Examples"
+    shipped = RENAMED.get(models.default, models.default) == "photos"
+    return "Examples; wrong on astronaut and pig" if shipped else "Examples"
 
 
 def photo_tab(models: Models, listeners: Listeners) -> tuple[gr.Image, gr.Dropdown]:

@@ -14,7 +14,6 @@ import dataclasses
 import functools
 import gc
 import math
-import os
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +37,7 @@ from captioner.folders.keras_folder import load_model, save_model
 from captioner.network.compiling import whole_steps
 from captioner.network.encoder import Encoder
 from captioner.network.model import CaptionModel
+from captioner.runtimes.base import cores
 from captioner.search.controls import Controls
 from captioner.search.graphs import Searcher
 from captioner.vocabulary import Vocabulary
@@ -59,7 +59,6 @@ CONFIGS = pathlib.Path(__file__).resolve().parent / "configs"
 TOGETHER = 50  # dev pictures that are captioned at once
 BEST = 3
 BASELINE = "mean"
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -331,7 +330,7 @@ def main(
     encoder_weights: Annotated[pathlib.Path | None, typer.Option(help="ImageNet weights, else downloaded.")] = None,
     boxes: Annotated[pathlib.Path | None, typer.Option(help="Boxes of words of Flickr8k's dev photos.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="A mechanism; all unless any is named.")] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Rows trained beside each other, one a core.")] = CORES,
+    processes: Annotated[int, typer.Option(min=1, help="Rows trained beside each other, one a core.")] = cores(),
 ) -> None:
     """Train every mechanism alike and measure it."""
     unknown = [name for name in only or [] if name not in MECHANISMS]

@@ -55,8 +55,9 @@ class OnnxRuntime(ExportedRuntime):
             for name in NAMES:
                 check_graph(folder / name, weights)
         self._encoder, self._step = (_session(folder / name, threads or 0) for name in NAMES)
-        self._several = SideBySide(folder, threads or cores())
-        self.encodes_at_once = min(2, threads or cores())  # or cores that are done with a batch wait for the others
+        workers = threads or cores()
+        self._several = SideBySide(folder, workers)
+        self.encodes_at_once = min(2, workers)  # or cores that are done with a batch wait for the others
         self._step_inputs = {value.name for value in self._step.get_inputs()}
         self._check(folder)
 

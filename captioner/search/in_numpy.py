@@ -52,13 +52,9 @@ def map_tree(function: Callable[[np.ndarray], np.ndarray], tree: Tree) -> Tree:
 
 def record(values: np.ndarray, word: int, log_probability: float, outputs: dict[str, np.ndarray]) -> dict:
     """What is kept of a word: its own log-probability, the likeliest alternatives, mask, gate."""
-    return {"word_log_probabilities": np.float32(log_probability), **_of_place(values, outputs)}
-
-
-def _of_place(values: np.ndarray, outputs: dict[str, np.ndarray]) -> dict:
-    """What is kept of a place whichever word is written there."""
     best = likeliest(values, ALTERNATIVES)
     return {
+        "word_log_probabilities": np.float32(log_probability),
         "alternatives": best.astype(np.int32),
         "alternative_log_probabilities": values[best],
         **{name: value for name, value in outputs.items() if name not in NOT_REPORTED},
@@ -136,14 +132,9 @@ def _walk(controls: Controls) -> Walk:
             finished[strategy.pool(hypothesis)].append(hypothesis)
         finished = [sorted(pool, key=lambda h: -h.rank(penalty))[: strategy.width] for pool in finished]
         following = []
-        followed = [each for lane in drawn for each in strategy.follow(lane)]
-        places = {
-            place: _of_place(values[place], {name: value[place] for name, value in outputs.items()})
-            for place in {each.parent for each in followed}
-        }
-        for each in followed:
-            log_probability = np.float32(log_probabilities[each.parent, each.word])
-            kept = {"word_log_probabilities": log_probability, **places[each.parent]}
+        for each in (each for lane in drawn for each in strategy.follow(lane)):
+            of_slot = {name: value[each.parent] for name, value in outputs.items()}
+            kept = record(values[each.parent], each.word, log_probabilities[each.parent, each.word], of_slot)
             before = open_ones[each.parent]
             met = before.met | ({each.word} & set(controls.required))
             following.append(

@@ -154,8 +154,5 @@ def test_a_picture_gets_its_captions_alone_or_among_others(options):
 def test_likeliest_sorts_as_a_stable_sort_does(count, size):
     rng = np.random.default_rng(0)
     for values in (rng.normal(size=size), rng.integers(0, 4, size), np.full(size, IMPOSSIBLE)):
-        _same_order(values.astype(np.float32), count)
-
-
-def _same_order(values, count):
-    np.testing.assert_array_equal(likeliest(values, count), np.argsort(-values, kind="stable")[:count])
+        values = values.astype(np.float32)
+        np.testing.assert_array_equal(likeliest(values, count), np.argsort(-values, kind="stable")[:count])
